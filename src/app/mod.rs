@@ -1,0 +1,15 @@
+//! The shell: reads the store, asks the engine, commits what it says, and speaks to the gateway. No decision is taken
+//! here. Every part is a function of one turn, so that the same code runs on the system's clock and on a virtual one.
+
+pub mod account;
+pub mod campaigns;
+pub mod desk;
+pub mod forecast;
+pub mod import;
+pub mod receiver;
+pub mod resolver;
+pub mod run_virtual;
+pub mod scheduler;
+pub mod sender;
+pub mod spreadsheet;
+pub mod story;

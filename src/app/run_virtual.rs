@@ -1,0 +1,114 @@
+//! Runs everything on a virtual clock against the simulated world: at each instant all parts take turns until none has
+//! anything to do, then the clock jumps to the next instant at which anything can happen. The parts are the same that
+//! run on the system's clock.
+
+use super::desk::Desk;
+use super::scheduler::Scheduler;
+use super::sender::Sender;
+use super::{receiver, resolver};
+use crate::clock::VirtualClock;
+use crate::gateway::Gateway;
+use crate::gateway::simulated::{Callback, World};
+use crate::store::{Sabotage, StoreError};
+use jiff::{SignedDuration, Timestamp};
+
+/// A run; see the module's head.
+pub struct Run {
+    /// The desk all parts share.
+    pub desk: Desk,
+    /// The world outside.
+    pub world: World,
+    /// The world's time.
+    pub clock: VirtualClock,
+    /// How far the worker's own clock is behind (nothing, unless on purpose).
+    pub slow_by: SignedDuration,
+    /// A rule to break, if one is to be broken.
+    pub sabotage: Option<Sabotage>,
+    gateway: Gateway,
+    scheduler: Scheduler,
+    sender: Sender,
+    /// Reports whose reference was none of ours.
+    pub foreign_reports: u64,
+}
+
+impl Run {
+    /// A run that begins now. `desk.clock` is a hand of `clock`, `slow_by` behind.
+    pub async fn start(
+        desk: Desk,
+        world: World,
+        clock: VirtualClock,
+        slow_by: SignedDuration,
+        sabotage: Option<Sabotage>,
+    ) -> Result<Self, StoreError> {
+        let (sender, _) = Sender::start(&desk).await?;
+        let gateway = Gateway::Simulated(world.clone());
+        let scheduler = Scheduler::default();
+        Ok(Self { desk, world, clock, slow_by, sabotage, gateway, scheduler, sender, foreign_reports: 0 })
+    }
+
+    /// Runs until the world's clock shows `end`.
+    pub async fn until(&mut self, end: Timestamp) -> Result<(), StoreError> {
+        loop {
+            self.world.advance_to(self.clock.now());
+            while self.turn().await? {}
+            let next = self.next_instant().await?.filter(|at| *at < end);
+            // Never stand still: an instant that has passed without effect is looked at again a moment later.
+            let soon = self.clock.now() + SignedDuration::from_millis(1);
+            match next {
+                Some(at) => self.clock.advance_to(at.max(soon)),
+                None => {
+                    self.clock.advance_to(end);
+                    self.world.advance_to(end);
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Runs on until nothing is on its way any more, at most until `end`.
+    pub async fn settle(&mut self, end: Timestamp) -> Result<(), StoreError> {
+        while self.clock.now() < end && (!self.sender.is_idle() || self.world.next_callback().is_some()) {
+            let next = self.next_instant().await?.unwrap_or(end).min(end);
+            let soon = self.clock.now() + SignedDuration::from_millis(1);
+            self.until(next.max(soon)).await?;
+        }
+        Ok(())
+    }
+
+    /// Everybody's turn; true if anybody did anything.
+    async fn turn(&mut self) -> Result<bool, StoreError> {
+        let mut busy = false;
+        for callback in self.world.callbacks() {
+            busy = true;
+            match callback {
+                Callback::Inbound(text) => receiver::receive(&self.desk, self.gateway.name(), &text).await?,
+                Callback::Report(told) => {
+                    let ours = receiver::report(&self.desk, self.gateway.name(), &told).await?;
+                    self.foreign_reports += u64::from(!ours);
+                }
+            }
+        }
+        if let Some(rule) = self.sabotage {
+            self.desk.store.sabotage(rule, self.clock.now()).await?;
+        }
+        busy |= self.scheduler.turn(&self.desk).await?;
+        busy |= resolver::turn(&self.desk, &self.gateway).await?;
+        let quiet = self.scheduler.quiet(self.desk.clock.now());
+        busy |= self.sender.turn(&self.desk, &self.gateway, quiet).await?;
+        Ok(busy)
+    }
+
+    /// The next instant, by the world's clock, at which anything can happen.
+    async fn next_instant(&mut self) -> Result<Option<Timestamp>, StoreError> {
+        let now = self.desk.clock.now();
+        let own = [
+            self.scheduler.next_due(&self.desk).await?,
+            self.scheduler.quiet_ends(now),
+            self.desk.store.next_instant(now).await?,
+            self.sender.wakes_at().filter(|at| *at > now),
+        ];
+        let own = own.into_iter().flatten().filter_map(|at| at.checked_add(self.slow_by).ok());
+        let world = [self.world.next_callback(), self.clock.next_sleeper()];
+        Ok(own.chain(world.into_iter().flatten()).min())
+    }
+}

@@ -1,0 +1,204 @@
+//! Sends: claims durably, hands over, records. The look-ahead keeps the wire busy while the disk syncs: the intent for
+//! the next few messages is committed together with the outcomes of the last, while others are in flight.
+//!
+//! Order is everything here: a message is handed over only after the commit that made it `submitting`; right before
+//! its first byte it is checked once more in memory; one attempt is one request.
+
+use super::desk::Desk;
+use crate::domain::change::{Change, Decision, MessageMove};
+use crate::domain::message::{Claimed, Outcome, State};
+use crate::engine::deliver::deliver;
+use crate::engine::line::Line;
+use crate::engine::may_send::{WIRE_SLACK, overtaken};
+use crate::gateway::{Gateway, Submission};
+use crate::store::{ClaimRequest, StoreError};
+use futures_util::future::LocalBoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use futures_util::{FutureExt, select_biased};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::VecDeque;
+
+type InFlight = LocalBoxFuture<'static, (Claimed, Outcome)>;
+
+/// See the module's head.
+pub struct Sender {
+    epoch: i64,
+    line: Line,
+    /// Claimed durably, not yet on the wire: (message, when it was claimed).
+    ahead: VecDeque<(Claimed, Timestamp)>,
+    in_flight: FuturesUnordered<InFlight>,
+    /// Decided, not yet committed.
+    finished: Vec<Decision>,
+    /// The rate allows the next request at this instant.
+    next_start: Timestamp,
+    /// How long a commit takes, smoothed.
+    commit_time: SignedDuration,
+}
+
+impl Sender {
+    /// Begins a new epoch: whatever an earlier one had claimed is in doubt from now on. Says how many.
+    pub async fn start(desk: &Desk) -> Result<(Self, u64), StoreError> {
+        let epoch = desk.store.next_epoch().await?;
+        let now = desk.clock.now();
+        let swept = desk.store.doubt_stranded(epoch, desk.settings.gateway.settle, now).await?;
+        let sender = Self {
+            epoch,
+            line: Line::default(),
+            ahead: VecDeque::new(),
+            in_flight: FuturesUnordered::new(),
+            finished: Vec::new(),
+            next_start: now,
+            commit_time: SignedDuration::ZERO,
+        };
+        Ok((sender, swept.doubted))
+    }
+
+    /// One turn: true if anything was done. `quiet`: campaigns in their quiet hours.
+    pub async fn turn(&mut self, desk: &Desk, gateway: &Gateway, quiet: Vec<String>) -> Result<bool, StoreError> {
+        desk.stock().await?;
+        let mut busy = self.collect(desk);
+        busy |= self.hand_over(desk, gateway);
+        busy |= self.record_and_claim(desk, quiet).await?;
+        Ok(busy | self.hand_over(desk, gateway))
+    }
+
+    /// When it wants its next turn, beyond the end of a request: the rate or the closed line allows more then.
+    pub fn wakes_at(&self) -> Option<Timestamp> {
+        let rate = (!self.ahead.is_empty()).then_some(self.next_start);
+        self.line.closed_until().into_iter().chain(rate).min()
+    }
+
+    /// Nothing in its hands.
+    pub fn is_idle(&self) -> bool {
+        self.ahead.is_empty() && self.in_flight.is_empty() && self.finished.is_empty()
+    }
+
+    /// Takes the answers that have come.
+    fn collect(&mut self, desk: &Desk) -> bool {
+        let mut any = false;
+        while let Some(Some((claimed, outcome))) = self.in_flight.next().now_or_never() {
+            self.finish(desk, &claimed, &outcome);
+            any = true;
+        }
+        any
+    }
+
+    fn finish(&mut self, desk: &Desk, claimed: &Claimed, outcome: &Outcome) {
+        let now = desk.clock.now();
+        self.line = self.line.after(outcome, now);
+        let retry_at = self.line.closed_until().unwrap_or(now);
+        let settle = desk.settings.gateway.settle;
+        let decision = desk.decide(|ids| deliver(claimed, self.epoch, outcome, now, retry_at, settle, ids));
+        self.finished.push(decision);
+    }
+
+    /// Puts claimed messages on the wire, as far as line and rate allow.
+    fn hand_over(&mut self, desk: &Desk, gateway: &Gateway) -> bool {
+        let mut any = false;
+        loop {
+            let now = desk.clock.now();
+            if self.line.allows(desk.settings.gateway.in_flight, now) == 0 && !self.ahead.is_empty() {
+                self.release_all(now);
+                return true;
+            }
+            let free = self.in_flight.len() < self.line.allows(desk.settings.gateway.in_flight, now);
+            if !free || now < self.next_start {
+                return any;
+            }
+            let Some((claimed, claimed_at)) = self.ahead.pop_front() else { return any };
+            any = true;
+            let revoked = desk.revoked_since(claimed.contact, claimed_at);
+            if let Some((to, why)) = overtaken(claimed.list.as_deref(), revoked.as_ref(), claimed.not_after, now) {
+                self.put_back(&claimed, to, why, now);
+                continue;
+            }
+            self.next_start = now + desk.settings.gateway.spacing();
+            self.in_flight.push(request(desk, gateway, claimed, now));
+        }
+    }
+
+    /// The line has closed: what never touched the wire goes back, so that a stop or a STOP finds it waiting.
+    fn release_all(&mut self, now: Timestamp) {
+        while let Some((claimed, _)) = self.ahead.pop_front() {
+            self.put_back(&claimed, State::Queued, "waiting for the gateway", now);
+        }
+    }
+
+    fn put_back(&mut self, claimed: &Claimed, to: State, why: &str, now: Timestamp) {
+        let epoch = Some(self.epoch);
+        let moved = MessageMove { epoch, ..MessageMove::new(claimed.id, State::Submitting, to, now).because(why) };
+        self.finished.push(Change::MessageMoved(moved).into());
+    }
+
+    /// One durable transaction: outcomes recorded, next messages claimed. Requests in flight go on meanwhile.
+    async fn record_and_claim(&mut self, desk: &Desk, quiet: Vec<String>) -> Result<bool, StoreError> {
+        let now = desk.clock.now();
+        let limit = self.window(desk, now).saturating_sub(self.ahead.len());
+        if self.finished.is_empty() && limit == 0 {
+            return Ok(false);
+        }
+        let request =
+            ClaimRequest { limit, epoch: self.epoch, latest: now.saturating_add(WIRE_SLACK).unwrap_or(now), quiet };
+        let outcomes = std::mem::take(&mut self.finished);
+        let answered = {
+            let mut commit = std::pin::pin!(desk.store.turn(&outcomes, &request, now).fuse());
+            let mut answered = Vec::new();
+            loop {
+                select_biased! {
+                    done = commit => break (done, answered),
+                    answer = self.in_flight.select_next_some() => answered.push(answer),
+                }
+            }
+        };
+        let (done, answered) = answered;
+        for (claimed, outcome) in &answered {
+            self.finish(desk, claimed, outcome);
+        }
+        let (_, claimed) = match done {
+            Ok(done) => done,
+            Err(error) => {
+                self.finished.extend(outcomes); // kept: recorded with the next turn
+                return Err(error);
+            }
+        };
+        let took = desk.clock.now().duration_since(now);
+        self.commit_time = (self.commit_time * 7 + took) / 8;
+        let busy = !outcomes.is_empty() || !claimed.is_empty() || !answered.is_empty();
+        self.ahead.extend(claimed.into_iter().map(|claimed| (claimed, now)));
+        Ok(busy)
+    }
+
+    /// How many may be claimed and not on the wire: what can be sent during about two commits, at least two; one at a
+    /// time while the line is on probation, none while it is closed.
+    fn window(&self, desk: &Desk, now: Timestamp) -> usize {
+        let gateway = &desk.settings.gateway;
+        match self.line.allows(gateway.in_flight, now) {
+            0 => 0,
+            1 if gateway.in_flight > 1 => usize::from(self.in_flight.is_empty()),
+            slots => {
+                let free = slots.saturating_sub(self.in_flight.len());
+                let spacing = gateway.spacing().as_micros().max(1);
+                let during = usize::try_from(2 * self.commit_time.as_micros() / spacing).unwrap_or(0);
+                free + during.clamp(2, 2000)
+            }
+        }
+    }
+}
+
+/// One attempt: one request, and the answer when its time has come.
+fn request(desk: &Desk, gateway: &Gateway, claimed: Claimed, now: Timestamp) -> InFlight {
+    let submission = Submission {
+        reference: desk.store.identity().mint().reference(claimed.id),
+        to: claimed.phone.e164().to_owned(),
+        text: claimed.text.clone(),
+        valid_until: claimed.not_after,
+        handed_at: now,
+    };
+    let (takes, outcome) = gateway.submit(&submission);
+    let clock = desk.clock.clone();
+    async move {
+        clock.sleep_until(now + takes).await;
+        (claimed, outcome)
+    }
+    .boxed_local()
+}

@@ -1,0 +1,49 @@
+//! A failure as people see it: one sentence, then a hint on its own line, and an exit code that scripts can tell apart.
+
+use crate::store::StoreError;
+use serde_json::json;
+
+/// See the module's head.
+#[derive(Debug)]
+pub(super) struct Failure {
+    code: u8,
+    message: String,
+    hint: String,
+}
+
+impl Failure {
+    pub(super) fn new(code: u8, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { code, message: message.into(), hint: hint.into() }
+    }
+
+    /// Prints it; the exit code.
+    pub(super) fn print(&self, json: bool) -> u8 {
+        if json {
+            let told = json!({ "format": "ringround.error/1", "message": self.message, "hint": self.hint });
+            eprintln!("{told}");
+        } else {
+            eprintln!("error: {}", self.message);
+            if !self.hint.is_empty() {
+                eprintln!("hint: {}", self.hint);
+            }
+        }
+        self.code
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let code = match error {
+            StoreError::NeedsMigration { .. } | StoreError::TooNew { .. } | StoreError::Busy => 5,
+            StoreError::BadUrl(_) => 78,
+            StoreError::NotFound(_) | StoreError::Corrupt(_) | StoreError::Database(_) => 1,
+        };
+        Self::new(code, error.to_string(), error.hint())
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::new(1, format!("reading or writing failed: {error}"), "look whether the file exists and may be read")
+    }
+}

@@ -1,0 +1,3 @@
+pub async fn run(_: impl IntoIterator<Item = std::ffi::OsString>) -> u8 {
+    0
+}

@@ -1,0 +1,92 @@
+//! What several commands print: problems as pictures, tables, times.
+
+use crate::domain::problem::{Problem, Severity};
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use comfy_table::{Cell, CellAlignment, Table, presets};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
+
+/// Line and column of a byte offset, both from 1; columns in characters.
+pub(super) fn line_column(source: &str, offset: usize) -> (usize, usize) {
+    let before = source.get(..offset).unwrap_or(source);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    (line, column)
+}
+
+/// Prints problems of one file to standard error (with `json`: one object a line to standard output).
+pub(super) fn problems(file: &str, source: &str, problems: &[Problem], json: bool) {
+    for problem in problems {
+        if json {
+            println!("{}", problem_json(file, source, problem));
+        } else {
+            eprintln!("{}\n", picture(file, source, problem));
+        }
+    }
+}
+
+fn problem_json(file: &str, source: &str, problem: &Problem) -> Value {
+    let (line, column) = problem.place.map_or((0, 0), |place| line_column(source, place.start));
+    let severity = if problem.severity == Severity::Error { "error" } else { "warning" };
+    json!({
+        "format": "ringround.problem/1", "severity": severity, "code": problem.code, "message": problem.message,
+        "file": file, "line": line, "column": column, "hint": problem.hint,
+    })
+}
+
+/// What is wrong, where, the line with a caret, and what to do.
+fn picture(file: &str, source: &str, problem: &Problem) -> String {
+    let level = if problem.severity == Severity::Error { Level::ERROR } else { Level::WARNING };
+    let mut group = level.primary_title(&problem.message).id(problem.code).elements(Vec::<Snippet<'_, annotate_snippets::Annotation<'_>>>::new());
+    if let Some(place) = problem.place {
+        let end = first_line_end(source, place.start, place.end);
+        let mark = AnnotationKind::Primary.span(place.start..end);
+        group = group.element(Snippet::source(source).path(file).annotation(mark));
+    }
+    if !problem.hint.is_empty() {
+        group = group.element(Level::HELP.message(&problem.hint));
+    }
+    Renderer::plain().render(&[group])
+}
+
+/// A text over several lines is marked on its first one only.
+fn first_line_end(source: &str, start: usize, end: usize) -> usize {
+    let end = end.clamp(start, source.len());
+    source.get(start..end).and_then(|text| text.find('\n')).map_or(end, |at| start + at)
+}
+
+/// A table without borders.
+pub(super) fn table(heading: &[&str], numbers: &[usize], rows: Vec<Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_header(heading.iter().map(Cell::new).collect::<Vec<_>>());
+    for row in rows {
+        table.add_row(row);
+    }
+    for column in numbers {
+        if let Some(column) = table.column_mut(*column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table.lines().map(|line| format!("  {}", line.trim_end())).collect::<Vec<_>>().join("\n")
+}
+
+/// `Mon 24 Jan 2022 12:00`
+pub(super) fn local(at: Timestamp, zone: &TimeZone) -> String {
+    zone.to_datetime(at).strftime("%a %-d %b %Y %H:%M").to_string()
+}
+
+/// `2022-01-24 12:00Z`
+pub(super) fn utc(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%MZ").to_string()
+}
+
+/// RFC 3339 with offset and zone, for JSON beside the UTC instant.
+pub(super) fn local_json(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned_datetime(zone.clone()).to_string()
+}
+
+/// `1 person`, `2 people`
+pub(super) fn people(count: u64) -> String {
+    if count == 1 { "1 person".to_owned() } else { format!("{count} people") }
+}

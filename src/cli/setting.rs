@@ -1,0 +1,63 @@
+//! Where a command works: which settings file, which database.
+
+use super::failure::Failure;
+use super::print;
+use crate::app::desk::Desk;
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::domain::problem::any_error;
+use crate::store::{Place, Store};
+use std::path::{Path, PathBuf};
+
+/// The global arguments.
+#[derive(Debug)]
+pub(super) struct Setting {
+    pub(super) config: Option<PathBuf>,
+    pub(super) database: Option<String>,
+    pub(super) json: bool,
+}
+
+impl Setting {
+    /// The settings file in use; none: the built-in defaults.
+    pub(super) fn file(&self) -> Option<PathBuf> {
+        let usual = ["/etc/ringround/ringround.toml", "config/ringround.toml"];
+        self.config.clone().or_else(|| usual.iter().map(PathBuf::from).find(|p| p.exists()))
+    }
+
+    /// The settings, or all that is wrong with them.
+    pub(super) fn settings(&self) -> Result<Settings, Failure> {
+        let Some(file) = self.file() else { return Ok(Settings::read("").0) };
+        let source = read(&file)?;
+        let (settings, problems) = Settings::read(&source);
+        if any_error(&problems) {
+            print::problems(&file.display().to_string(), &source, &problems, self.json);
+            return Err(Failure::new(78, format!("the settings in {} are wrong", file.display()), "mend what stands above"));
+        }
+        Ok(settings)
+    }
+
+    /// Where the database is.
+    pub(super) fn place(&self, settings: &Settings) -> Place {
+        Place::new(self.database.as_ref().unwrap_or(&settings.database))
+    }
+
+    /// Settings, an open database, the system's clock.
+    pub(super) async fn desk(&self) -> Result<Desk, Failure> {
+        let settings = self.settings()?;
+        let store = Store::open(&self.place(&settings)).await?;
+        Ok(Desk::new(store, Clock::System, settings))
+    }
+}
+
+/// A text file, or a failure that names it.
+pub(super) fn read(file: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(file).map_err(|error| {
+        Failure::new(1, format!("{} can't be read: {error}", file.display()), "look at the path and at who may read it")
+    })
+}
+
+/// Who runs the command, for the ledger: the operating system's user.
+pub(super) fn user() -> String {
+    let name = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_else(|_| "unknown".to_owned());
+    format!("admin:{name}")
+}

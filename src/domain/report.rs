@@ -1,0 +1,48 @@
+//! A delivery report: what the gateway says later about a text it took. May come late, twice, out of order, or before
+//! the answer to the request itself.
+
+use super::ids::Id;
+use jiff::Timestamp;
+
+/// The gateway's later word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReportStatus {
+    /// On its way; not final.
+    Sent,
+    /// The phone has it.
+    Delivered,
+    /// The network gave up.
+    Undelivered,
+}
+
+impl ReportStatus {
+    /// The word kept in the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Delivered => "delivered",
+            Self::Undelivered => "undelivered",
+        }
+    }
+}
+
+/// One report, already joined to our message through the reference it carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliveryReport {
+    /// Row id.
+    pub id: Id,
+    /// Which gateway.
+    pub gateway: String,
+    /// What makes two copies of one report the same report.
+    pub fingerprint: String,
+    /// Our message.
+    pub message: Id,
+    /// The gateway's id of the message, where it says.
+    pub gateway_id: Option<String>,
+    /// What it says.
+    pub status: ReportStatus,
+    /// Its words for it, for a person.
+    pub detail: String,
+    /// When it reached us.
+    pub received_at: Timestamp,
+}

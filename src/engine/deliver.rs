@@ -1,0 +1,48 @@
+//! What the gateway's answer to one attempt makes of a message (edges E5 to E8).
+
+use crate::domain::change::{Change, Decision, MessageMove};
+use crate::domain::consent::{Event, EventKind};
+use crate::domain::ids::Ids;
+use crate::domain::message::{Claimed, Outcome, Refusal, RefusalClass, State};
+use jiff::{SignedDuration, Timestamp};
+
+/// The decision after one attempt. `retry_at`: when the line may be tried again; `settle`: how long an answer that got
+/// lost may take to be visible to a look-up.
+pub fn deliver(
+    claimed: &Claimed,
+    epoch: i64,
+    outcome: &Outcome,
+    now: Timestamp,
+    retry_at: Timestamp,
+    settle: SignedDuration,
+    ids: &mut Ids,
+) -> Decision {
+    let to = |state: State| MessageMove {
+        epoch: Some(epoch),
+        ..MessageMove::new(claimed.id, State::Submitting, state, now)
+    };
+    let moved = match outcome {
+        Outcome::Accepted { gateway_id } => MessageMove { gateway_id: Some(gateway_id.clone()), ..to(State::Accepted) },
+        Outcome::Refused(Refusal { detail, .. }) => to(State::Rejected).because(detail.clone()),
+        Outcome::Throttled { .. } => {
+            MessageMove { next_at: Some(retry_at), ..to(State::Queued).because("the gateway asked to wait") }
+        }
+        Outcome::NotSent { reason } => {
+            MessageMove { next_at: Some(retry_at), ..to(State::Queued).because(reason.clone()) }
+        }
+        Outcome::Unclear { reason } => {
+            MessageMove { next_at: now.checked_add(settle).ok(), ..to(State::InDoubt).because(reason.clone()) }
+        }
+    };
+    let mut changes = vec![Change::MessageMoved(moved)];
+    if let Outcome::Refused(Refusal { class: RefusalClass::OptedOut, .. }) = outcome {
+        // The number told the gateway to stop: as good as STOP to us, and without a confirmation of ours.
+        let contact = claimed.contact;
+        let event = Event::new(ids.take(), now, EventKind::OptedOut, "gateway", "refusal: the number opted out there");
+        changes.push(Change::LeftAllLists { contact, at: now });
+        changes.push(Change::Suppressed { contact, reason: "opted out at the gateway".to_owned(), at: now });
+        changes.push(Change::WaitingCancelled { contact, list: None, reason: "opted out at the gateway", at: now });
+        changes.push(Change::Recorded(event.about(contact, None)));
+    }
+    Decision(changes)
+}

@@ -1,0 +1,37 @@
+//! How a send in doubt is resolved by asking the gateway: found is found; absent is believed only when asked twice.
+//!
+//! A look-up right after the fact texted 472 of 5,000 people twice in a prototype, because the gateway had not yet
+//! written down what it had taken. Hence the settle time before the first question, and the second question.
+
+use crate::domain::change::{Change, Decision, MessageMove};
+use crate::domain::doubt::{Doubt, LookUp};
+use crate::domain::message::State;
+use jiff::{SignedDuration, Timestamp};
+
+/// Between two questions.
+const BETWEEN: SignedDuration = SignedDuration::from_secs(30);
+/// After this long nobody is asked any more, and a person decides.
+const GIVE_UP: SignedDuration = SignedDuration::from_hours(24);
+
+/// The decision after one question.
+pub fn resolve(doubt: &Doubt, answer: &LookUp, now: Timestamp) -> Decision {
+    let to = |state| MessageMove::new(doubt.id, State::InDoubt, state, now);
+    let again_at = now.checked_add(BETWEEN).unwrap_or(now);
+    let old = now.duration_since(doubt.since) > GIVE_UP;
+    let change = match answer {
+        LookUp::Found { gateway_id } => Change::MessageMoved(MessageMove {
+            gateway_id: Some(gateway_id.clone()),
+            ..to(State::Accepted).because("asked the gateway: it has it")
+        }),
+        LookUp::Absent if doubt.absent >= 1 => Change::MessageMoved(MessageMove {
+            next_at: Some(now),
+            ..to(State::Queued).because("asked the gateway twice: it never had it")
+        }),
+        LookUp::Absent => Change::DoubtAsked { message: doubt.id, absent: doubt.absent + 1, again_at },
+        LookUp::Unknown if old => Change::MessageMoved(
+            to(State::Unresolved).because("the gateway could not say for a day: a person must decide"),
+        ),
+        LookUp::Unknown => Change::DoubtAsked { message: doubt.id, absent: doubt.absent, again_at },
+    };
+    Decision(vec![change])
+}

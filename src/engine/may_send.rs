@@ -1,0 +1,80 @@
+//! May this message leave now? The law in one place. The claim statement says the same in SQL, and a property test
+//! holds the two together; right before the first byte the sender asks [`overtaken`] once more, in memory.
+
+use crate::domain::consent::Standing;
+use crate::domain::message::State;
+use jiff::{SignedDuration, Timestamp};
+
+/// Between the last check and the gateway taking the text: nothing starts later than this before its deadline.
+pub const WIRE_SLACK: SignedDuration = SignedDuration::from_secs(2);
+
+/// All that the decision rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// The message's state.
+    pub state: State,
+    /// It answers somebody's own text (P1's one exception).
+    pub is_reply: bool,
+    /// The contact's standing to the message's list, where it has one.
+    pub standing: Option<Standing>,
+    /// The number is suppressed.
+    pub suppressed: bool,
+    /// A person must look at the contact first.
+    pub in_review: bool,
+    /// The campaign is running (true for replies).
+    pub running: bool,
+    /// The campaign's quiet hours (false for replies: quiet hours do not apply to answers).
+    pub quiet: bool,
+    /// Its window, half-open.
+    pub not_before: Timestamp,
+    /// End of its window.
+    pub not_after: Timestamp,
+}
+
+/// The claim's question.
+pub fn may_send(facts: &Facts, now: Timestamp) -> bool {
+    let agreed = facts.standing == Some(Standing::In) && !facts.suppressed && !facts.in_review;
+    facts.state == State::Queued
+        && facts.not_before <= now
+        && now.saturating_add(WIRE_SLACK).is_ok_and(|then| then < facts.not_after)
+        && (facts.is_reply || (agreed && facts.running && !facts.quiet))
+}
+
+/// Somebody has just taken their consent back, or wrote what may mean that: known in memory before it is in the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Revocation {
+    /// Left everything, or one list.
+    Left(Option<String>),
+    /// A person must look first.
+    Review,
+}
+
+impl Revocation {
+    /// Does it speak of a message of this list?
+    pub fn covers(&self, list: &str) -> bool {
+        match self {
+            Self::Left(Some(left)) => left == list,
+            Self::Left(None) | Self::Review => true,
+        }
+    }
+}
+
+/// What overtook a claimed message before its first byte, if anything did: where it goes, and why (edges E15, E16).
+/// `list`: none for a reply, which answers a text and outlives a STOP.
+pub fn overtaken(
+    list: Option<&str>,
+    revoked: Option<&Revocation>,
+    not_after: Timestamp,
+    now: Timestamp,
+) -> Option<(State, &'static str)> {
+    match (list, revoked) {
+        (Some(list), Some(revocation)) if revocation.covers(list) => Some(match revocation {
+            Revocation::Left(_) => (State::Cancelled, "STOP came before it left"),
+            Revocation::Review => (State::Queued, "their text may mean STOP"),
+        }),
+        _ => {
+            let in_time = now.saturating_add(WIRE_SLACK).is_ok_and(|then| then < not_after);
+            (!in_time).then_some((State::Expired, "its deadline came before it left"))
+        }
+    }
+}

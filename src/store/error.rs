@@ -1,0 +1,71 @@
+//! What can go wrong with the store. Each answers: retry? whose fault? what now?
+
+use thiserror::Error;
+
+/// A store error. Never holds a number, a name or a password.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// There is no database at this place.
+    #[error("there is no database at {0}")]
+    NotFound(String),
+    /// It was never migrated, or is older than this program.
+    #[error("the database is at version {found}, this program needs {needed}")]
+    NeedsMigration {
+        /// Highest migration applied.
+        found: i64,
+        /// Highest migration known.
+        needed: i64,
+    },
+    /// It is newer than this program.
+    #[error("the database is at version {found}, newer than this program ({needed})")]
+    TooNew {
+        /// Highest migration applied.
+        found: i64,
+        /// Highest migration known.
+        needed: i64,
+    },
+    /// The address of the database cannot be read.
+    #[error("\"{0}\" is not the address of a database")]
+    BadUrl(String),
+    /// Somebody else holds it.
+    #[error("the database is in use by another program")]
+    Busy,
+    /// A row holds something that this program never writes.
+    #[error("the database holds a value that ringround never writes: {0}")]
+    Corrupt(&'static str),
+    /// Anything the database says.
+    #[error("the database failed: {0}")]
+    Database(String),
+}
+
+impl StoreError {
+    /// What to do now.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::NotFound(_) => "create it with: ringround migrate",
+            Self::NeedsMigration { .. } => "bring it up to date with: ringround migrate",
+            Self::TooNew { .. } => "use the ringround that wrote it, or a newer one",
+            Self::BadUrl(_) => "write sqlite:/path/to/ringround.db or postgres://user@host/database",
+            Self::Busy => "stop the other program, or wait for it to end, and try again",
+            Self::Corrupt(_) => "restore the last backup; keep this file for a closer look",
+            Self::Database(_) => "look whether the database server runs and its disk has room",
+        }
+    }
+
+    /// May the same call succeed later, unchanged?
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::Busy | Self::Database(_))
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Database(e) if matches!(e.code().as_deref(), Some("5" | "6" | "261" | "517")) => Self::Busy,
+            // The message of a database error may quote a row's values (PostgreSQL's DETAIL does not come with Display).
+            sqlx::Error::Database(e) => Self::Database(e.message().to_owned()),
+            sqlx::Error::Configuration(_) => Self::BadUrl("database.url".to_owned()),
+            other => Self::Database(other.to_string()),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! What makes this database itself: the keys drawn when it was made, its generation, and the count of worker starts.
+
+use super::db::args;
+use super::{Db, Store, StoreError};
+use crate::domain::ids::Ids;
+use crate::domain::phone::Phone;
+use crate::domain::reference::Mint;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+use std::fmt;
+
+/// Keys and generation of a database.
+#[derive(Clone)]
+pub struct Identity {
+    number_key: [u8; 32],
+    reference_key: [u8; 32],
+    generation: u32,
+}
+
+// By hand: keys are never printed.
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Identity(generation {})", self.generation)
+    }
+}
+
+/// The version of the key that number hashes are made with, kept beside each hash.
+pub(super) const KEY_VERSION: i64 = 1;
+
+impl Identity {
+    /// Keys for a new database, derived from 32 random bytes; a database that has them keeps them.
+    pub(super) async fn draw(db: &Db, seed: [u8; 32]) -> Result<(), StoreError> {
+        let derived = |purpose: &str| {
+            let digest = Sha256::new().chain_update(seed).chain_update(purpose.as_bytes()).finalize();
+            digest.iter().map(|b| format!("{b:02x}")).collect::<String>()
+        };
+        let mut tx = db.begin().await?;
+        for (name, value) in [
+            ("number_key", derived("number")),
+            ("reference_key", derived("reference")),
+            ("generation", derived("generation").chars().take(6).collect()),
+            ("epoch", "0".to_owned()),
+        ] {
+            tx.run("INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING", args![name, &value])
+                .await?;
+        }
+        tx.commit().await
+    }
+
+    pub(super) async fn read(db: &Db) -> Result<Self, StoreError> {
+        let mut identity = Self { number_key: [0; 32], reference_key: [0; 32], generation: 0 };
+        for row in db.rows("SELECT name, value FROM meta", vec![]).await? {
+            let value = row.text(1)?;
+            match row.text(0)?.as_str() {
+                "number_key" => identity.number_key = key(&value)?,
+                "reference_key" => identity.reference_key = key(&value)?,
+                "generation" => {
+                    identity.generation =
+                        u32::from_str_radix(&value, 16).map_err(|_| StoreError::Corrupt("meta.generation"))?;
+                }
+                _ => {}
+            }
+        }
+        Ok(identity)
+    }
+
+    /// The mint of this database's references.
+    pub fn mint(&self) -> Mint {
+        Mint::new(self.generation, self.reference_key)
+    }
+
+    /// HMAC-SHA-256 of the number under this database's key, in hex.
+    pub(super) fn number_hash(&self, phone: &Phone) -> String {
+        let mac = Hmac::<Sha256>::new_from_slice(&self.number_key).expect("HMAC takes keys of any length");
+        let hash = mac.chain_update(phone.e164().as_bytes()).finalize().into_bytes();
+        hash.iter().map(|b| format!("{b:02x}")).collect()
+    }
+}
+
+fn key(hex: &str) -> Result<[u8; 32], StoreError> {
+    let corrupt = || StoreError::Corrupt("meta: a key");
+    let mut key = [0; 32];
+    if hex.len() != 64 {
+        return Err(corrupt());
+    }
+    for (i, byte) in key.iter_mut().enumerate() {
+        let digits = hex.get(2 * i..2 * i + 2).ok_or_else(corrupt)?;
+        *byte = u8::from_str_radix(digits, 16).map_err(|_| corrupt())?;
+    }
+    Ok(key)
+}
+
+impl Store {
+    /// Reserves a block of ids. What is not used is never handed out again.
+    pub async fn ids(&self, count: i64) -> Result<Ids, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let rows = tx.rows("UPDATE id_blocks SET next = next + $1 RETURNING next", args![count]).await?;
+        let end = rows.first().ok_or(StoreError::Corrupt("id_blocks is empty"))?.int(0)?;
+        tx.commit().await?;
+        Ok(Ids::new(end - count..end))
+    }
+
+    /// Counts one more start of the worker; claims carry this number.
+    pub async fn next_epoch(&self) -> Result<i64, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let rows = tx
+            .rows(
+                "UPDATE meta SET value = CAST(CAST(value AS BIGINT) + 1 AS TEXT) WHERE name = 'epoch' RETURNING value",
+                vec![],
+            )
+            .await?;
+        let epoch = rows.first().ok_or(StoreError::Corrupt("meta.epoch"))?.text(0)?;
+        tx.commit().await?;
+        epoch.parse().map_err(|_| StoreError::Corrupt("meta.epoch"))
+    }
+}

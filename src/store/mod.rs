@@ -1,0 +1,34 @@
+//! The store: one SQL text for SQLite and PostgreSQL. [`commit`](Store::commit) is the one way decisions are written;
+//! the other three named writes are the claim, the sweep, and id blocks. Everything else reads.
+//!
+//! The differences between the engines, all of them: the lock clause of the claim, how a transaction begins, pragmas.
+//! No database clock is read: every instant is a parameter. `tests/store.rs` runs every statement on both engines.
+
+mod claim;
+mod commit;
+mod db;
+mod error;
+mod meta;
+mod open;
+mod sabotage;
+mod sweep;
+mod views;
+mod views_messages;
+mod write_messages;
+
+pub use claim::ClaimRequest;
+pub use db::{Db, Row, Tx};
+pub use error::StoreError;
+pub use meta::Identity;
+pub use open::{Place, SCHEMA_VERSION};
+pub use sabotage::Sabotage;
+pub use sweep::Swept;
+pub use views::{BroadcastRow, CampaignRow, EventRow, InboundRow};
+pub use views_messages::{ConversationLine, Counts, LedgerLine, MessageRow};
+
+/// An open, migrated database.
+#[derive(Debug)]
+pub struct Store {
+    db: Db,
+    identity: Identity,
+}

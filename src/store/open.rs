@@ -1,0 +1,146 @@
+//! Opening and migrating a database.
+
+use super::{Db, Identity, Store, StoreError};
+use crate::domain::phone::Phone;
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::SqlSafeStr;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use std::borrow::Cow;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// The newest migration this program knows.
+pub const SCHEMA_VERSION: i64 = 1;
+
+/// Where a database is. The address of a PostgreSQL server may hold a password: it is never printed.
+#[derive(Clone, Debug)]
+pub struct Place(SecretString);
+
+impl Place {
+    /// `sqlite:/path/to/file` or `postgres://…`.
+    pub fn new(url: &str) -> Self {
+        Self(SecretString::from(url.to_owned()))
+    }
+
+    /// The address without anything secret, for people.
+    pub fn shown(&self) -> String {
+        let url = self.0.expose_secret();
+        match url.split_once("://") {
+            Some((scheme, rest)) => {
+                let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+                format!("{scheme}://{}", host.split('?').next().unwrap_or_default())
+            }
+            None => url.to_owned(),
+        }
+    }
+
+    fn is_postgres(&self) -> bool {
+        let url = self.0.expose_secret();
+        url.starts_with("postgres://") || url.starts_with("postgresql://")
+    }
+}
+
+fn migrator() -> Migrator {
+    let first = include_str!("../../migrations/0001_first.sql").into_sql_str();
+    Migrator::with_migrations(vec![Migration::new(1, Cow::Borrowed("first"), MigrationType::Simple, first, false)])
+}
+
+async fn connect(place: &Place, create: bool) -> Result<Db, StoreError> {
+    let url = place.0.expose_secret();
+    if place.is_postgres() {
+        let options = PgConnectOptions::from_str(url).map_err(|_| StoreError::BadUrl(place.shown()))?;
+        let pool = PgPoolOptions::new().max_connections(8).acquire_timeout(Duration::from_secs(10));
+        return Ok(Db::Postgres(pool.connect_with(options).await?));
+    }
+    if !url.starts_with("sqlite:") {
+        return Err(StoreError::BadUrl(place.shown()));
+    }
+    let options = SqliteConnectOptions::from_str(url)
+        .map_err(|_| StoreError::BadUrl(place.shown()))?
+        .create_if_missing(create)
+        .journal_mode(SqliteJournalMode::Wal)
+        // FULL: an intent must survive a power cut before its bytes leave. NORMAL lost commits in every power-cut test.
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(10));
+    if !create && !options.get_filename().exists() {
+        return Err(StoreError::NotFound(place.shown()));
+    }
+    let pool = SqlitePoolOptions::new().max_connections(4).acquire_timeout(Duration::from_secs(30));
+    Ok(Db::Sqlite(pool.connect_with(options).await?))
+}
+
+async fn version(db: &Db) -> Result<i64, StoreError> {
+    let known = match db {
+        Db::Sqlite(_) => db.rows("SELECT name FROM sqlite_master WHERE name = '_sqlx_migrations'", vec![]).await?,
+        Db::Postgres(_) => {
+            db.rows(
+                "SELECT table_name::text FROM information_schema.tables WHERE table_name = '_sqlx_migrations'",
+                vec![],
+            )
+            .await?
+        }
+    };
+    if known.is_empty() {
+        return Ok(0);
+    }
+    let rows = db.rows("SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations", vec![]).await?;
+    rows.first().map_or(Ok(0), |row| row.int(0))
+}
+
+impl Store {
+    /// Opens a database that is up to date.
+    pub async fn open(place: &Place) -> Result<Self, StoreError> {
+        let db = connect(place, false).await?;
+        let found = version(&db).await?;
+        match found.cmp(&SCHEMA_VERSION) {
+            std::cmp::Ordering::Less => Err(StoreError::NeedsMigration { found, needed: SCHEMA_VERSION }),
+            std::cmp::Ordering::Greater => Err(StoreError::TooNew { found, needed: SCHEMA_VERSION }),
+            std::cmp::Ordering::Equal => {
+                let identity = Identity::read(&db).await?;
+                Ok(Self { db, identity })
+            }
+        }
+    }
+
+    /// Creates the database if there is none, brings it up to date, and opens it. `seed`: 32 random bytes for the keys
+    /// of a new database. Returns the version it had before.
+    pub async fn migrate(place: &Place, seed: [u8; 32]) -> Result<(Self, i64), StoreError> {
+        let db = connect(place, true).await?;
+        let found = version(&db).await?;
+        if found > SCHEMA_VERSION {
+            return Err(StoreError::TooNew { found, needed: SCHEMA_VERSION });
+        }
+        let migrator = migrator();
+        match &db {
+            Db::Sqlite(pool) => migrator.run(pool).await,
+            Db::Postgres(pool) => migrator.run(pool).await,
+        }
+        .map_err(|e| StoreError::Database(e.to_string()))?;
+        Identity::draw(&db, seed).await?;
+        let identity = Identity::read(&db).await?;
+        Ok((Self { db, identity }, found))
+    }
+
+    /// Closes it.
+    pub async fn close(self) {
+        self.db.close().await;
+    }
+
+    /// The keys drawn when the database was made.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The hash under which a number is suppressed.
+    pub fn number_hash(&self, phone: &Phone) -> String {
+        self.identity.number_hash(phone)
+    }
+
+    /// The database, for tests that need a second hand on it.
+    pub fn db(&self) -> &Db {
+        &self.db
+    }
+}

@@ -1,0 +1,243 @@
+//! Reading messages: counts, doubts, conversations, and the ledger that the demo's judge joins to the phones' own book.
+
+use super::db::args;
+use super::{Store, StoreError};
+use crate::domain::doubt::Doubt;
+use crate::domain::ids::Id;
+use crate::domain::message::State;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// Messages by state, and what they cost in parts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// How many in each state.
+    pub states: BTreeMap<State, i64>,
+    /// Parts of those a gateway took.
+    pub parts: i64,
+}
+
+impl Counts {
+    /// How many in one state.
+    pub fn of(&self, state: State) -> i64 {
+        self.states.get(&state).copied().unwrap_or(0)
+    }
+
+    /// How many in all.
+    pub fn total(&self) -> i64 {
+        self.states.values().sum()
+    }
+}
+
+/// A message as people look at it.
+#[derive(Clone, Debug)]
+pub struct MessageRow {
+    /// Row id.
+    pub id: Id,
+    /// Its broadcast, if it is not an answer.
+    pub broadcast: Option<Id>,
+    /// Where it is.
+    pub state: State,
+    /// Why.
+    pub reason: Option<String>,
+    /// The text.
+    pub body: String,
+    /// Its parts.
+    pub parts: i64,
+    /// How often it was tried.
+    pub attempts: i64,
+}
+
+/// One line of a conversation with a contact.
+#[derive(Clone, Debug)]
+pub struct ConversationLine {
+    /// When: claimed last (ours, else made), received (theirs).
+    pub at: Timestamp,
+    /// True for theirs.
+    pub theirs: bool,
+    /// The text.
+    pub body: String,
+    /// Ours: its state.
+    pub state: Option<State>,
+    /// Ours: why.
+    pub reason: Option<String>,
+}
+
+/// What the books say of one message, for the judge.
+#[derive(Clone, Debug)]
+pub struct LedgerLine {
+    /// Row id.
+    pub message: Id,
+    /// To whom.
+    pub contact: Id,
+    /// The broadcast it belongs to, or none for an answer.
+    pub broadcast: Option<Id>,
+    /// The inbound text it answers.
+    pub inbound: Option<Id>,
+    /// Its list.
+    pub list: Option<String>,
+    /// Half-open deadline.
+    pub not_after: Timestamp,
+}
+
+/// Messages a gateway has (or had) in its hands.
+const TAKEN: &str = "'accepted', 'delivered', 'undelivered'";
+
+impl Store {
+    /// Counts over all messages, or over those of one campaign.
+    pub async fn counts(&self, campaign: Option<&str>) -> Result<Counts, StoreError> {
+        self.counted("(CAST($1 AS TEXT) IS NULL OR campaign = $1)", args![campaign]).await
+    }
+
+    /// Counts over one broadcast.
+    pub async fn broadcast_counts(&self, broadcast: Id) -> Result<Counts, StoreError> {
+        self.counted("broadcast_id = $1", args![broadcast]).await
+    }
+
+    async fn counted(&self, of: &'static str, parameters: Vec<super::db::Value>) -> Result<Counts, StoreError> {
+        let sql = format!(
+            "SELECT state, COUNT(*), CAST(SUM(CASE WHEN state IN ({TAKEN}) THEN parts ELSE 0 END) AS BIGINT)
+             FROM messages WHERE {of} GROUP BY state"
+        );
+        let mut counts = Counts::default();
+        for row in self.db.rows(sqlx::AssertSqlSafe(sql), parameters).await? {
+            let state = State::parse(&row.text(0)?).ok_or(StoreError::Corrupt("messages.state"))?;
+            counts.states.insert(state, row.int(1)?);
+            counts.parts += row.int(2)?;
+        }
+        Ok(counts)
+    }
+
+    /// The state of one message.
+    pub async fn message_state(&self, id: Id) -> Result<Option<State>, StoreError> {
+        let rows = self.db.rows("SELECT state FROM messages WHERE id = $1", args![id]).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        State::parse(&row.text(0)?).ok_or(StoreError::Corrupt("messages.state")).map(Some)
+    }
+
+    /// Messages in doubt whose gateway is to be asked at or before `now`.
+    pub async fn doubts(&self, now: Timestamp, limit: i64) -> Result<Vec<Doubt>, StoreError> {
+        let rows = self
+            .db
+            .rows(
+                "SELECT id, COALESCE(answered_at, claimed_at, created_at), absent FROM messages
+                 WHERE state = 'in_doubt' AND ask_at <= $1 ORDER BY ask_at, id LIMIT $2",
+                args![now, limit],
+            )
+            .await?;
+        rows.iter().map(|row| Ok(Doubt { id: row.int(0)?, since: row.instant(1)?, absent: row.int(2)? })).collect()
+    }
+
+    /// The next instant at which something waiting changes by itself: a message may leave or expires, a doubt is asked.
+    pub async fn next_instant(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let rows = self
+            .db
+            .rows(
+                "SELECT MIN(at) FROM (
+                   SELECT MIN(not_before) AS at FROM messages WHERE state = 'queued' AND not_before > $1
+                   UNION ALL SELECT MIN(not_after) FROM messages WHERE state IN ('queued', 'held') AND not_after > $1
+                   UNION ALL SELECT MIN(ask_at) FROM messages WHERE state = 'in_doubt' AND ask_at > $1) AS instants",
+                args![now],
+            )
+            .await?;
+        let at = rows.first().map(|row| row.opt_int(0)).transpose()?.flatten();
+        at.map(|at| Timestamp::from_millisecond(at).map_err(|_| StoreError::Corrupt("an instant"))).transpose()
+    }
+
+    /// A contact's messages, oldest first.
+    pub async fn messages(&self, contact: Id) -> Result<Vec<MessageRow>, StoreError> {
+        let rows = self
+            .db
+            .rows(
+                "SELECT m.id, m.broadcast_id, m.state, m.reason, b.body, m.parts, m.attempts
+                 FROM messages m JOIN bodies b ON b.id = m.body_id WHERE m.contact_id = $1 ORDER BY m.id",
+                args![contact],
+            )
+            .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(MessageRow {
+                    id: row.int(0)?,
+                    broadcast: row.opt_int(1)?,
+                    state: State::parse(&row.text(2)?).ok_or(StoreError::Corrupt("messages.state"))?,
+                    reason: row.opt_text(3)?,
+                    body: row.text(4)?,
+                    parts: row.int(5)?,
+                    attempts: row.int(6)?,
+                })
+            })
+            .collect()
+    }
+
+    /// Both sides of the conversation with a contact, in order of time.
+    pub async fn conversation(&self, contact: Id) -> Result<Vec<ConversationLine>, StoreError> {
+        let ours = self
+            .db
+            .rows(
+                "SELECT COALESCE(m.claimed_at, m.created_at), b.body, m.state, m.reason
+                 FROM messages m JOIN bodies b ON b.id = m.body_id WHERE m.contact_id = $1 ORDER BY m.id",
+                args![contact],
+            )
+            .await?;
+        let theirs = self
+            .db
+            .rows("SELECT received_at, body FROM inbounds WHERE contact_id = $1 ORDER BY id", args![contact])
+            .await?;
+        let mut lines = Vec::new();
+        for row in &theirs {
+            lines.push(ConversationLine {
+                at: row.instant(0)?,
+                theirs: true,
+                body: row.text(1)?,
+                state: None,
+                reason: None,
+            });
+        }
+        for row in &ours {
+            lines.push(ConversationLine {
+                at: row.instant(0)?,
+                theirs: false,
+                body: row.text(1)?,
+                state: State::parse(&row.text(2)?),
+                reason: row.opt_text(3)?,
+            });
+        }
+        lines.sort_by_key(|line| (line.at, !line.theirs));
+        Ok(lines)
+    }
+
+    /// Every message, as the judge needs it.
+    pub async fn ledger(&self) -> Result<Vec<LedgerLine>, StoreError> {
+        let rows = self
+            .db
+            .rows("SELECT id, contact_id, broadcast_id, inbound_id, list, not_after FROM messages ORDER BY id", vec![])
+            .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(LedgerLine {
+                    message: row.int(0)?,
+                    contact: row.int(1)?,
+                    broadcast: row.opt_int(2)?,
+                    inbound: row.opt_int(3)?,
+                    list: row.opt_text(4)?,
+                    not_after: row.instant(5)?,
+                })
+            })
+            .collect()
+    }
+
+    /// Every opt-in and opt-out of the ledger, in order: (contact, list or all, opted in, from when).
+    pub async fn consent_history(&self) -> Result<Vec<(Id, Option<String>, bool, Timestamp)>, StoreError> {
+        let rows = self
+            .db
+            .rows(
+                "SELECT contact_id, list, kind, at FROM events
+                 WHERE kind IN ('opted_in', 'opted_out') AND contact_id IS NOT NULL ORDER BY at, id",
+                vec![],
+            )
+            .await?;
+        rows.iter()
+            .map(|row| Ok((row.int(0)?, row.opt_text(1)?, row.text(2)? == "opted_in", row.instant(3)?)))
+            .collect()
+    }
+}

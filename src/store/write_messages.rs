@@ -1,0 +1,100 @@
+//! Writing messages: making them (E1) and moving them along every edge but the claim.
+
+use super::db::{Value, args, placeholders};
+use super::{StoreError, Tx};
+use crate::domain::change::MessageMove;
+use crate::domain::ids::Id;
+use crate::domain::message::{Edge, NewMessage, Origin, State};
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+use sqlx::AssertSqlSafe;
+use std::collections::BTreeMap;
+
+/// Rows in one INSERT. 200 rows of 15 parameters stay far below SQLite's limit of 32,766.
+const BLOCK: usize = 200;
+
+/// Stores the texts once, then the messages.
+pub(super) async fn queue(tx: &mut Tx, messages: &[NewMessage], now: Timestamp) -> Result<u64, StoreError> {
+    let bodies: BTreeMap<Id, &str> = messages.iter().map(|m| (body_id(&m.text), m.text.as_str())).collect();
+    let bodies: Vec<_> = bodies.into_iter().collect();
+    for block in bodies.chunks(BLOCK) {
+        let sql = format!(
+            "INSERT INTO bodies (id, body) VALUES {} ON CONFLICT (id) DO NOTHING",
+            placeholders(block.len(), 2)
+        );
+        tx.run(AssertSqlSafe(sql), block.iter().flat_map(|(id, body)| args![*id, *body]).collect()).await?;
+    }
+    let mut rows = 0;
+    for block in messages.chunks(BLOCK) {
+        let sql = format!(
+            "INSERT INTO messages (id, contact_id, broadcast_id, inbound_id, campaign, list, reply, body_id, parts,
+               not_before, not_after, state, attempts, epoch, absent, created_at)
+             VALUES {} ON CONFLICT DO NOTHING",
+            placeholders(block.len(), 16)
+        );
+        rows += tx.run(AssertSqlSafe(sql), block.iter().flat_map(|m| values(m, now)).collect()).await?;
+    }
+    Ok(rows)
+}
+
+fn values(message: &NewMessage, now: Timestamp) -> Vec<Value> {
+    let (broadcast, inbound) = match message.origin {
+        Origin::Broadcast(id) => (Some(id), None),
+        Origin::Reply(id) => (None, Some(id)),
+    };
+    args![
+        message.id,
+        message.contact,
+        broadcast,
+        inbound,
+        &message.campaign,
+        &message.list,
+        message.reply,
+        body_id(&message.text),
+        i64::from(message.parts),
+        message.not_before,
+        message.not_after,
+        State::Queued.as_str(),
+        0,
+        0,
+        0,
+        now,
+    ]
+}
+
+/// The first 63 bits of the text's SHA-256: no look-up is needed to store a text once. Two different texts among a
+/// million would share one with a probability of about 10^-7; a campaign has a few hundred.
+fn body_id(text: &str) -> Id {
+    let hash = Sha256::digest(text.as_bytes());
+    let first: [u8; 8] = std::array::from_fn(|i| hash[i]);
+    Id::from_be_bytes(first) & Id::MAX
+}
+
+/// One move. Guard: the message is where the decision saw it, claimed by the epoch the decision belongs to.
+pub(super) async fn move_one(tx: &mut Tx, moved: &MessageMove) -> Result<u64, StoreError> {
+    if Edge::between(moved.from, moved.to).is_none() {
+        return Err(StoreError::Corrupt("a move that the chart of states does not have"));
+    }
+    let ended = moved.to.is_final().then_some(moved.at);
+    let answered = (moved.from == State::Submitting).then_some(moved.at);
+    let queued_again = (moved.to == State::Queued).then_some(moved.next_at).flatten();
+    let ask_at = (moved.to == State::InDoubt).then_some(moved.next_at).flatten();
+    tx.run(
+        "UPDATE messages SET state = $3, reason = $4, gateway_id = COALESCE($5, gateway_id),
+           not_before = COALESCE($6, not_before), ask_at = $7, answered_at = COALESCE($8, answered_at), ended_at = $9
+         WHERE id = $1 AND state = $2 AND (CAST($10 AS BIGINT) IS NULL OR epoch = $10)",
+        args![
+            moved.id,
+            moved.from.as_str(),
+            moved.to.as_str(),
+            &moved.reason,
+            &moved.gateway_id,
+            queued_again,
+            ask_at,
+            answered,
+            ended,
+            moved.epoch,
+        ],
+    )
+    .await
+}
