@@ -76,6 +76,7 @@ CREATE INDEX inbounds_by_contact ON inbounds (contact_id, id);
 CREATE TABLE campaigns (
     id TEXT PRIMARY KEY,
     list TEXT NOT NULL,
+    -- Grows with every change of file or state.
     revision BIGINT NOT NULL,
     source TEXT NOT NULL,
     state TEXT NOT NULL,
@@ -141,6 +142,7 @@ CREATE TABLE messages (
     epoch BIGINT NOT NULL,
     gateway_id TEXT,
     -- In doubt: when the gateway is asked next, and how often it did not know the message.
+    -- Accepted: when it is closed if no report comes.
     ask_at BIGINT,
     absent BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
@@ -152,7 +154,10 @@ CREATE TABLE messages (
 CREATE UNIQUE INDEX messages_once ON messages (broadcast_id, contact_id) WHERE broadcast_id IS NOT NULL;
 CREATE UNIQUE INDEX messages_one_answer ON messages (inbound_id, reply) WHERE inbound_id IS NOT NULL;
 CREATE INDEX messages_due ON messages (not_after, id) WHERE state = 'queued';
+CREATE INDEX messages_next ON messages (not_before) WHERE state = 'queued';
+CREATE INDEX messages_held ON messages (not_after) WHERE state = 'held';
 CREATE INDEX messages_open ON messages (state, ask_at) WHERE state IN ('submitting', 'in_doubt');
+CREATE INDEX messages_unreported ON messages (ask_at) WHERE state = 'accepted';
 CREATE INDEX messages_by_contact ON messages (contact_id, id);
 
 CREATE TABLE reports (

@@ -32,9 +32,19 @@ pub struct Account {
 }
 
 impl Account {
+    /// What must be 0, by name.
+    pub fn broken(&self) -> [(&'static str, u64); 4] {
+        [
+            ("sent_twice", self.sent_twice),
+            ("after_deadline", self.after_deadline),
+            ("after_stop", self.after_stop),
+            ("without_consent", self.without_consent),
+        ]
+    }
+
     /// True if no promise was broken.
     pub fn holds(&self) -> bool {
-        self.sent_twice + self.after_deadline + self.after_stop + self.without_consent == 0
+        self.broken().iter().all(|(_, count)| *count == 0)
     }
 }
 

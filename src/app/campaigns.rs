@@ -8,7 +8,7 @@ use crate::domain::consent::{Event, EventKind};
 use crate::domain::problem::{Place, Problem, Severity, any_error};
 use crate::engine::plan::CATCH_UP;
 use crate::engine::{check, freeze};
-use crate::store::{CampaignRow, StoreError};
+use crate::store::{CampaignRow, Store, StoreError};
 use jiff::Timestamp;
 
 /// A campaign file read and checked, without a database: the campaign if it is fit, and all problems.
@@ -86,6 +86,11 @@ pub async fn apply(desk: &Desk, source: &str, by: &str) -> Result<(Applied, Vec<
     Err(StoreError::Busy)
 }
 
+/// How many people a campaign of this list can text now: agreed, not suppressed, not held for review.
+pub async fn textable(store: &Store, list: &str) -> Result<u64, StoreError> {
+    Ok(u64::try_from(store.textable(list).await?).unwrap_or(0))
+}
+
 /// A person's word to a campaign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Steer {
@@ -110,7 +115,8 @@ impl Steer {
         }
     }
 
-    fn word(self) -> &'static str {
+    /// As in "it was …".
+    pub fn past(self) -> &'static str {
         match self {
             Self::Start => "started",
             Self::Pause => "paused",
@@ -128,7 +134,7 @@ pub async fn steer(desk: &Desk, row: &CampaignRow, word: Steer, by: &str) -> Res
     let decision = desk.decide(|ids| {
         let event = Event::new(ids.take(), now, EventKind::Steered, by, "campaign command")
             .of_campaign(&row.id)
-            .because(word.word());
+            .because(word.past());
         let mut changes = vec![Change::CampaignSteered { id: row.id.clone(), from, to, at: now }];
         if word == Steer::Start {
             // What was due in the last hour still fires, if it is in time (R-CATCHUP).

@@ -4,14 +4,17 @@
 use super::desk::Desk;
 use super::spreadsheet::{Sheet, Stated, read};
 use crate::domain::contact::{ContactDraft, RowProblem};
+use crate::domain::ids::Ids;
 use crate::domain::phone::Phone;
 use crate::engine::admit::{Existing, Source, Verdict, admit};
 use crate::store::StoreError;
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Rows in one commit.
 const CHUNK: usize = 200;
+/// How often a row is decided before we give up.
+const TRIES: usize = 3;
 
 /// What to load, and how.
 #[derive(Clone, Debug)]
@@ -65,7 +68,8 @@ pub async fn import(
     let Sheet { rows, problems, row_count, encoding } = read(bytes, &desk.settings.phone_rules, &order.stated);
     let mut report = Report { problems, rows: row_count, encoding, ..Report::default() };
     let hash: String = Sha256::digest(bytes).iter().take(6).map(|b| format!("{b:02x}")).collect();
-    let source = Source { list: order.list, file_hash: &hash, by: order.by };
+    let how = format!("file {hash}");
+    let source = Source { list: order.list, how: &how, by: order.by };
     let rows = without_duplicates(rows, &mut report);
     let total = rows.len() as u64;
     for (at, chunk) in rows.chunks(CHUNK).enumerate() {
@@ -98,17 +102,34 @@ async fn load(
     dry_run: bool,
     report: &mut Report,
 ) -> Result<(), StoreError> {
-    let phones: Vec<Phone> = chunk.iter().map(|row| row.phone.clone()).collect();
+    let mut rows: Vec<&ContactDraft> = chunk.iter().collect();
+    for _ in 0..TRIES {
+        rows = load_once(desk, rows, source, dry_run, report).await?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+    }
+    Err(StoreError::Busy)
+}
+
+/// Returns the rows that somebody else was faster with (a text of theirs came meanwhile): to be read and decided again.
+async fn load_once<'r>(
+    desk: &Desk,
+    rows: Vec<&'r ContactDraft>,
+    source: &Source<'_>,
+    dry_run: bool,
+    report: &mut Report,
+) -> Result<Vec<&'r ContactDraft>, StoreError> {
+    let phones: Vec<Phone> = rows.iter().map(|row| row.phone.clone()).collect();
     let mut contacts = desk.store.contacts_among(&phones).await?;
-    let suppressed = desk.store.suppressed_among(&phones).await?;
-    let ids: Vec<i64> = contacts.values().map(|c| c.id).collect();
-    let standings = desk.store.standings_among(source.list, &ids).await?;
+    let suppressed: HashSet<Phone> = desk.store.suppressed_among(&phones).await?.into_iter().collect();
+    let known: Vec<i64> = contacts.values().map(|c| c.id).collect();
+    let standings = desk.store.standings_among(source.list, &known).await?;
     if !dry_run {
         desk.stock().await?;
     }
     let now = desk.clock.now();
-    let mut decisions = Vec::new();
-    for row in chunk {
+    let decided = rows.into_iter().map(|row| {
         let contact = contacts.remove(&row.phone);
         let existing = Existing {
             standing: contact.as_ref().and_then(|c| standings.get(&c.id).copied()),
@@ -117,15 +138,29 @@ async fn load(
         };
         let (verdict, decision) = if dry_run {
             // No ids are taken from the store: the decision is thrown away.
-            admit(row, &existing, source, now, &mut crate::domain::ids::Ids::new(0..8))
+            admit(row, &existing, source, now, &mut Ids::new(0..8))
         } else {
             desk.decide(|ids| admit(row, &existing, source, now, ids))
         };
-        *report.verdicts.entry(verdict).or_default() += 1;
-        decisions.extend(decision);
+        (row, verdict, decision)
+    });
+    let (mut written, mut decisions) = (Vec::new(), Vec::new());
+    for (row, verdict, decision) in decided {
+        match decision {
+            Some(decision) if !dry_run => {
+                written.push((row, verdict));
+                decisions.push(decision);
+            }
+            _ => *report.verdicts.entry(verdict).or_default() += 1,
+        }
     }
-    if !dry_run {
-        desk.store.commit(&decisions, now).await?;
+    let mut again = Vec::new();
+    for ((row, verdict), held) in written.into_iter().zip(desk.store.commit(&decisions, now).await?) {
+        if held {
+            *report.verdicts.entry(verdict).or_default() += 1;
+        } else {
+            again.push(row);
+        }
     }
-    Ok(())
+    Ok(again)
 }

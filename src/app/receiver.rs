@@ -98,7 +98,7 @@ pub async fn report(desk: &Desk, gateway: &str, told: &Report) -> Result<bool, S
                 detail: told.status.to_lowercase(),
                 received_at: now,
             };
-            report::report(&stored, state, now)
+            report::report(&stored, state, desk.settings.gateway.report_within, now)
         });
         let moves = decision.0.len() > 1;
         if desk.store.commit_one(decision, now).await? || !moves {

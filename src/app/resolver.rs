@@ -3,20 +3,23 @@
 use super::desk::Desk;
 use crate::engine::doubt;
 use crate::gateway::Gateway;
-use crate::store::StoreError;
+use crate::store::{Pulse, StoreError};
 
 /// Doubts looked at in one turn.
 const PAGE: i64 = 50;
 
 /// One turn: true if anybody was asked about.
-pub async fn turn(desk: &Desk, gateway: &Gateway) -> Result<bool, StoreError> {
+pub async fn turn(desk: &Desk, gateway: &Gateway, pulse: &Pulse) -> Result<bool, StoreError> {
+    if !pulse.doubts {
+        return Ok(false);
+    }
     let now = desk.clock.now();
     let doubts = desk.store.doubts(now, PAGE).await?;
     let mint = desk.store.identity().mint();
     let mut decisions = Vec::with_capacity(doubts.len());
     for doubt in &doubts {
         let answer = gateway.look_up(&mint.reference(doubt.id));
-        decisions.push(doubt::resolve(doubt, &answer, now));
+        decisions.push(doubt::resolve(doubt, &answer, desk.settings.gateway.report_within, now));
     }
     desk.store.commit(&decisions, now).await?;
     Ok(!doubts.is_empty())

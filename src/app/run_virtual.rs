@@ -9,7 +9,7 @@ use super::{receiver, resolver};
 use crate::clock::VirtualClock;
 use crate::gateway::Gateway;
 use crate::gateway::simulated::{Callback, World};
-use crate::store::{Sabotage, StoreError};
+use crate::store::{Pulse, Sabotage, StoreError};
 use jiff::{SignedDuration, Timestamp};
 
 /// A run; see the module's head.
@@ -27,6 +27,7 @@ pub struct Run {
     gateway: Gateway,
     scheduler: Scheduler,
     sender: Sender,
+    pulse: Option<Pulse>,
     /// Reports whose reference was none of ours.
     pub foreign_reports: u64,
 }
@@ -43,7 +44,7 @@ impl Run {
         let (sender, _) = Sender::start(&desk).await?;
         let gateway = Gateway::Simulated(world.clone());
         let scheduler = Scheduler::default();
-        Ok(Self { desk, world, clock, slow_by, sabotage, gateway, scheduler, sender, foreign_reports: 0 })
+        Ok(Self { desk, world, clock, slow_by, sabotage, gateway, scheduler, sender, pulse: None, foreign_reports: 0 })
     }
 
     /// Runs until the world's clock shows `end`.
@@ -51,7 +52,7 @@ impl Run {
         loop {
             self.world.advance_to(self.clock.now());
             while self.turn().await? {}
-            let next = self.next_instant().await?.filter(|at| *at < end);
+            let next = self.next_instant().filter(|at| *at < end);
             // Never stand still: an instant that has passed without effect is looked at again a moment later.
             let soon = self.clock.now() + SignedDuration::from_millis(1);
             match next {
@@ -68,7 +69,7 @@ impl Run {
     /// Runs on until nothing is on its way any more, at most until `end`.
     pub async fn settle(&mut self, end: Timestamp) -> Result<(), StoreError> {
         while self.clock.now() < end && (!self.sender.is_idle() || self.world.next_callback().is_some()) {
-            let next = self.next_instant().await?.unwrap_or(end).min(end);
+            let next = self.next_instant().unwrap_or(end).min(end);
             let soon = self.clock.now() + SignedDuration::from_millis(1);
             self.until(next.max(soon)).await?;
         }
@@ -91,24 +92,26 @@ impl Run {
         if let Some(rule) = self.sabotage {
             self.desk.store.sabotage(rule, self.clock.now()).await?;
         }
-        busy |= self.scheduler.turn(&self.desk).await?;
-        busy |= resolver::turn(&self.desk, &self.gateway).await?;
-        let quiet = self.scheduler.quiet(self.desk.clock.now());
-        busy |= self.sender.turn(&self.desk, &self.gateway, quiet).await?;
+        let now = self.desk.clock.now();
+        let pulse = self.desk.store.pulse(now).await?;
+        busy |= self.scheduler.turn(&self.desk, &pulse).await?;
+        busy |= resolver::turn(&self.desk, &self.gateway, &pulse).await?;
+        busy |= self.sender.turn(&self.desk, &self.gateway, &pulse, self.scheduler.quiet(now)).await?;
+        self.pulse = Some(pulse);
         Ok(busy)
     }
 
     /// The next instant, by the world's clock, at which anything can happen.
-    async fn next_instant(&mut self) -> Result<Option<Timestamp>, StoreError> {
+    fn next_instant(&self) -> Option<Timestamp> {
         let now = self.desk.clock.now();
         let own = [
-            self.scheduler.next_due(&self.desk).await?,
+            self.scheduler.next_due(),
             self.scheduler.quiet_ends(now),
-            self.desk.store.next_instant(now).await?,
+            self.pulse.and_then(|pulse| pulse.next),
             self.sender.wakes_at().filter(|at| *at > now),
         ];
         let own = own.into_iter().flatten().filter_map(|at| at.checked_add(self.slow_by).ok());
         let world = [self.world.next_callback(), self.clock.next_sleeper()];
-        Ok(own.chain(world.into_iter().flatten()).min())
+        own.chain(world.into_iter().flatten()).min()
     }
 }

@@ -7,39 +7,49 @@ use crate::domain::campaign::{Campaign, CampaignState};
 use crate::domain::change::{Change, Decision};
 use crate::domain::template::Context;
 use crate::engine::{fill, plan};
-use crate::store::{CampaignRow, StoreError};
+use crate::store::{CampaignRow, Pulse, StoreError, Swept};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::HashMap;
 
 /// People looked at in one commit.
 const PAGE: i64 = 500;
+/// Occurrences opened in one commit.
+const AT_ONCE: usize = 500;
 /// A cursor older than this is moved even when nothing was due, so that looking stays cheap.
 const CURSOR_AGE: SignedDuration = SignedDuration::from_hours(1);
 
-/// Campaigns as last read, by id; read again when their revision changes.
+/// Running campaigns as last read.
 #[derive(Debug, Default)]
 pub struct Scheduler {
-    known: HashMap<String, Known>,
+    known: Vec<Known>,
+    /// The pulse's count of campaign changes at that time.
+    seen: Option<i64>,
 }
 
 #[derive(Debug)]
 struct Known {
-    revision: i64,
+    row: CampaignRow,
     campaign: Campaign,
     context: Context,
+    next_due: Option<Timestamp>,
 }
 
 impl Scheduler {
     /// One turn: true if anything was done.
-    pub async fn turn(&mut self, desk: &Desk) -> Result<bool, StoreError> {
+    pub async fn turn(&mut self, desk: &Desk, pulse: &Pulse) -> Result<bool, StoreError> {
         let now = desk.clock.now();
-        let rows = self.running(desk).await?;
-        let mut busy = desk.store.expire(now).await?.expired > 0;
-        for row in &rows {
-            busy |= self.open_due(desk, row, now).await?;
+        if self.seen != Some(pulse.campaigns) {
+            self.known = running(desk).await?;
+            self.seen = Some(pulse.campaigns);
+        }
+        let mut busy = pulse.ended && desk.store.sweep(now).await? != Swept::default();
+        for known in &mut self.known {
+            busy |= open_due(desk, known, now).await?;
+        }
+        if !busy && !pulse.filling {
+            return Ok(false);
         }
         for broadcast in desk.store.open_broadcasts().await? {
-            let Some(known) = self.known.get(&broadcast.campaign) else { continue };
+            let Some(known) = self.known.iter().find(|k| k.row.id == broadcast.campaign) else { continue };
             let Some(step) = known.campaign.steps.iter().find(|s| s.id == broadcast.occurrence.step) else { continue };
             let page =
                 desk.store.candidates(&known.campaign.list, &known.campaign.id, broadcast.filled_to, PAGE).await?;
@@ -54,17 +64,15 @@ impl Scheduler {
     }
 
     /// When the next step of any running campaign is due.
-    pub async fn next_due(&mut self, desk: &Desk) -> Result<Option<Timestamp>, StoreError> {
-        let now = desk.clock.now();
-        let rows = self.running(desk).await?;
-        Ok(rows.iter().filter_map(|row| plan::next_due(&self.known.get(&row.id)?.campaign, now)).min())
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.known.iter().filter_map(|k| k.next_due).min()
     }
 
     /// Campaigns that are in their quiet hours now (a second ahead, so that nothing leaves on the stroke).
     pub fn quiet(&self, now: Timestamp) -> Vec<String> {
         let soon = now.checked_add(SignedDuration::from_secs(1)).unwrap_or(now);
         let quiet = |c: &Campaign| c.quiet.contains(now, &c.zone) || c.quiet.contains(soon, &c.zone);
-        self.known.values().filter(|k| quiet(&k.campaign)).map(|k| k.campaign.id.clone()).collect()
+        self.known.iter().filter(|k| quiet(&k.campaign)).map(|k| k.campaign.id.clone()).collect()
     }
 
     /// When the quiet hours of some campaign end, if it is in them now.
@@ -74,50 +82,51 @@ impl Scheduler {
             Deferred::SendAt(at) if at > now => Some(at),
             _ => None,
         };
-        self.known.values().filter_map(|k| ends(&k.campaign)).min()
+        self.known.iter().filter_map(|k| ends(&k.campaign)).min()
     }
+}
 
-    async fn running(&mut self, desk: &Desk) -> Result<Vec<CampaignRow>, StoreError> {
-        let mut rows = desk.store.campaigns().await?;
-        rows.retain(|row| row.state == CampaignState::Running);
-        for row in &rows {
-            if self.known.get(&row.id).is_some_and(|k| k.revision == row.revision) {
-                continue;
-            }
-            // What is stored was checked when it was applied.
-            if let (Some(campaign), _) = read_campaign(&row.source) {
-                let context = campaign.context();
-                self.known.insert(row.id.clone(), Known { revision: row.revision, campaign, context });
-            }
-        }
-        Ok(rows)
-    }
+async fn running(desk: &Desk) -> Result<Vec<Known>, StoreError> {
+    let rows = desk.store.campaigns().await?.into_iter().filter(|row| row.state == CampaignState::Running);
+    // What is stored was checked when it was applied.
+    let read = |row: CampaignRow| {
+        let campaign = read_campaign(&row.source).0?;
+        let next_due = plan::next_due(&campaign, row.planned_until);
+        Some(Known { context: campaign.context(), row, campaign, next_due })
+    };
+    Ok(rows.filter_map(read).collect())
+}
 
-    async fn open_due(&self, desk: &Desk, row: &CampaignRow, now: Timestamp) -> Result<bool, StoreError> {
-        let Some(known) = self.known.get(&row.id) else { return Ok(false) };
-        let due = plan::due(&known.campaign, row.planned_until, now);
-        if due.is_empty() && now.duration_since(row.planned_until) < CURSOR_AGE {
-            return Ok(false);
-        }
-        desk.stock().await?;
-        let mut decisions: Vec<Decision> = desk.decide(|ids| {
-            due.iter()
-                .take(500) // the rest waits for the next turn: the cursor stops before it
-                .map(|due| {
-                    Decision::from(Change::BroadcastOpened {
-                        id: ids.take(),
-                        campaign: row.id.clone(),
-                        occurrence: due.occurrence.clone(),
-                        fate: due.fate,
-                        reason: due.reason.map(str::to_owned),
-                        at: now,
-                    })
-                })
-                .collect()
-        });
-        let to = if due.len() > 500 { due.get(499).map_or(now, |d| d.occurrence.due_at) } else { now };
-        decisions.push(Change::CursorMoved { campaign: row.id.clone(), to }.into());
-        desk.store.commit(&decisions, now).await?;
-        Ok(!due.is_empty())
+/// Opens what has come due since the campaign's cursor, and moves the cursor.
+async fn open_due(desk: &Desk, known: &mut Known, now: Timestamp) -> Result<bool, StoreError> {
+    let due = if known.next_due.is_some_and(|at| at <= now) {
+        plan::due(&known.campaign, known.row.planned_until, now)
+    } else {
+        Vec::new()
+    };
+    if due.is_empty() && now.duration_since(known.row.planned_until) < CURSOR_AGE {
+        return Ok(false);
     }
+    desk.stock().await?;
+    let id = known.row.id.clone();
+    let mut decisions: Vec<Decision> = desk.decide(|ids| {
+        let open = |due: &plan::Due| {
+            Decision::from(Change::BroadcastOpened {
+                id: ids.take(),
+                campaign: id.clone(),
+                occurrence: due.occurrence.clone(),
+                fate: due.fate,
+                reason: due.reason.map(str::to_owned),
+                at: now,
+            })
+        };
+        due.iter().take(AT_ONCE).map(open).collect()
+    });
+    // The rest waits for the next turn: the cursor stops before it.
+    let to = if due.len() > AT_ONCE { due.get(AT_ONCE - 1).map_or(now, |d| d.occurrence.due_at) } else { now };
+    decisions.push(Change::CursorMoved { campaign: id, to }.into());
+    desk.store.commit(&decisions, now).await?;
+    known.row.planned_until = to;
+    known.next_due = plan::next_due(&known.campaign, to);
+    Ok(!due.is_empty())
 }

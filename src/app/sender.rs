@@ -7,11 +7,11 @@
 use super::desk::Desk;
 use crate::domain::change::{Change, Decision, MessageMove};
 use crate::domain::message::{Claimed, Outcome, State};
-use crate::engine::deliver::deliver;
+use crate::engine::deliver::{Terms, deliver};
 use crate::engine::line::Line;
 use crate::engine::may_send::{WIRE_SLACK, overtaken};
 use crate::gateway::{Gateway, Submission};
-use crate::store::{ClaimRequest, StoreError};
+use crate::store::{ClaimRequest, Pulse, StoreError};
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use futures_util::{FutureExt, select_biased};
@@ -54,11 +54,17 @@ impl Sender {
     }
 
     /// One turn: true if anything was done. `quiet`: campaigns in their quiet hours.
-    pub async fn turn(&mut self, desk: &Desk, gateway: &Gateway, quiet: Vec<String>) -> Result<bool, StoreError> {
+    pub async fn turn(
+        &mut self,
+        desk: &Desk,
+        gateway: &Gateway,
+        pulse: &Pulse,
+        quiet: Vec<String>,
+    ) -> Result<bool, StoreError> {
         desk.stock().await?;
         let mut busy = self.collect(desk);
         busy |= self.hand_over(desk, gateway);
-        busy |= self.record_and_claim(desk, quiet).await?;
+        busy |= self.record_and_claim(desk, pulse.claimable, quiet).await?;
         Ok(busy | self.hand_over(desk, gateway))
     }
 
@@ -86,9 +92,14 @@ impl Sender {
     fn finish(&mut self, desk: &Desk, claimed: &Claimed, outcome: &Outcome) {
         let now = desk.clock.now();
         self.line = self.line.after(outcome, now);
-        let retry_at = self.line.closed_until().unwrap_or(now);
-        let settle = desk.settings.gateway.settle;
-        let decision = desk.decide(|ids| deliver(claimed, self.epoch, outcome, now, retry_at, settle, ids));
+        let gateway = &desk.settings.gateway;
+        let terms = Terms {
+            epoch: self.epoch,
+            retry_at: self.line.closed_until().unwrap_or(now),
+            settle: gateway.settle,
+            report_within: gateway.report_within,
+        };
+        let decision = desk.decide(|ids| deliver(claimed, outcome, &terms, now, ids));
         self.finished.push(decision);
     }
 
@@ -131,9 +142,9 @@ impl Sender {
     }
 
     /// One durable transaction: outcomes recorded, next messages claimed. Requests in flight go on meanwhile.
-    async fn record_and_claim(&mut self, desk: &Desk, quiet: Vec<String>) -> Result<bool, StoreError> {
+    async fn record_and_claim(&mut self, desk: &Desk, claimable: bool, quiet: Vec<String>) -> Result<bool, StoreError> {
         let now = desk.clock.now();
-        let limit = self.window(desk, now).saturating_sub(self.ahead.len());
+        let limit = if claimable { self.window(desk, now).saturating_sub(self.ahead.len()) } else { 0 };
         if self.finished.is_empty() && limit == 0 {
             return Ok(false);
         }

@@ -274,7 +274,7 @@ impl Reading<'_> {
             problems.push(problem(record.line, heading, e.code(), &phone::mask(raw), &e.to_string(), e.advice()));
         });
         let (raw, heading) = cell(Column::Internet);
-        let internet = edit(raw, |raw| Internet::parse(raw)).ok_or_else(|| {
+        let internet = cell_of(raw, |raw| Internet::parse(raw)).ok_or_else(|| {
             problems.push(problem(
                 record.line,
                 heading,
@@ -285,7 +285,7 @@ impl Reading<'_> {
             ));
         });
         let (raw, heading) = cell(Column::Language);
-        let language = edit(raw, language).ok_or_else(|| {
+        let language = cell_of(raw, language).ok_or_else(|| {
             problems.push(problem(
                 record.line,
                 heading,
@@ -308,10 +308,10 @@ impl Reading<'_> {
         Ok(ContactDraft {
             line: record.line,
             phone,
-            name: edit(cell(Column::Name).0, |n| Some(n.to_owned())).unwrap_or(Edit::Keep),
+            name: cell_of(cell(Column::Name).0, |n| Some(n.to_owned())).unwrap_or(Edit::Keep),
             language,
             internet,
-            tags: edit(cell(Column::Tags).0, |t| Some(tags(t))).unwrap_or(Edit::Keep),
+            tags: cell_of(cell(Column::Tags).0, |t| Some(tags(t))).unwrap_or(Edit::Keep),
             permission,
         })
     }
@@ -357,7 +357,7 @@ fn trimmed(cell: &str) -> &str {
 }
 
 /// Blank keeps, `-` clears, anything else must be understood.
-fn edit<T>(cell: &str, read: impl Fn(&str) -> Option<T>) -> Option<Edit<T>> {
+pub fn cell_of<T>(cell: &str, read: impl Fn(&str) -> Option<T>) -> Option<Edit<T>> {
     match cell {
         "" => Some(Edit::Keep),
         "-" => Some(Edit::Clear),
@@ -365,14 +365,16 @@ fn edit<T>(cell: &str, read: impl Fn(&str) -> Option<T>) -> Option<Edit<T>> {
     }
 }
 
-fn language(cell: &str) -> Option<String> {
+/// The tag of a language by name or tag.
+pub fn language(cell: &str) -> Option<String> {
     let folded = cell.to_lowercase();
     let named = LANGUAGES.iter().find(|(name, _)| *name == folded).map(|(_, tag)| (*tag).to_owned());
     let tag = || (folded.len() == 2 && folded.chars().all(|c| c.is_ascii_lowercase())).then(|| folded.clone());
     named.or_else(tag)
 }
 
-fn tags(cell: &str) -> Vec<String> {
+/// Tags, sorted, each once.
+pub fn tags(cell: &str) -> Vec<String> {
     let mut tags: Vec<String> = cell.split(';').map(|t| t.trim().to_owned()).filter(|t| !t.is_empty()).collect();
     tags.sort();
     tags.dedup();

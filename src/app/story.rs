@@ -47,7 +47,7 @@ pub const SHOWN: &[(&str, &str)] = &[
     ("+447700900111", "no internet: never gets only a link"),
     ("+447700900121", "we did not know; replies PHONE"),
     ("+447700900116", "reads Urdu"),
-    ("+447700900108", "says STOP on Wednesday"),
+    ("+447700900108", "says STOP while a reminder waits"),
     ("+447700900205", "a stranger who nearly asks to join"),
 ];
 
@@ -67,7 +67,7 @@ fn cast() -> Vec<Phone> {
         Phone::new(&number(104)).answers("open until", 95, "DONE"),
         Phone::new(&number(105)).answers("told the inspectors", 12, "Done thanks!"),
         Phone::new(&number(107)).on(Line::Refused),
-        Phone::new(&number(108)).writes(at("2022-01-26T09:15:00"), "Stop please"),
+        Phone::new(&number(108)).writes(at("2022-01-25T10:12:00"), "Stop please"),
         Phone::new(&number(109)).writes(at("2022-01-25T18:40:00"), "STOP").writes(at("2022-01-27T08:20:00"), "START"),
         Phone::new(&number(110)).answers(open, 30, "Is there someone to look after my son during the meeting?"),
         Phone::new(&number(112)).answers("ring", 200, "HELP"),

@@ -1,3 +1,115 @@
-pub async fn run(_: impl IntoIterator<Item = std::ffi::OsString>) -> u8 {
-    0
+//! The command line. Data goes to standard output, talk to standard error; numbers are masked unless `--reveal` asks.
+
+mod campaign;
+mod check;
+mod contacts;
+mod demo;
+mod demo_print;
+mod failure;
+mod import;
+mod inbox;
+mod inspect;
+mod inspect_jsonl;
+mod migrate;
+mod plan;
+mod print;
+mod setting;
+mod status;
+
+use clap::{Parser, Subcommand};
+use failure::Failure;
+use setting::Setting;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Texts families what they asked to be told: once, in time, and never after STOP.
+#[derive(Debug, Parser)]
+#[command(name = "ringround", version, after_help = EXIT_CODES, max_term_width = 100)]
+struct Cli {
+    /// Settings file [default: /etc/ringround/ringround.toml, else ./config/ringround.toml, else built-in defaults]
+    #[arg(long, global = true, env = "RINGROUND_CONFIG", value_name = "FILE", hide_env_values = true)]
+    config: Option<PathBuf>,
+    /// Database, in place of the one in the settings: sqlite:FILE or postgres://…
+    #[arg(long, global = true, value_name = "URL")]
+    database: Option<String>,
+    /// Print JSON instead of words
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed while doing it (demo: a promise was broken) · 2 wrong usage · \
+3 done, and problems were found · 4 a person's yes is missing · 5 the database needs migrating, is newer than this \
+program, or is in use · 78 the settings are wrong";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the whole job on a simulated world: two weeks in seconds, nothing leaves this computer
+    Demo(demo::Args),
+    /// Check settings and campaign files: no database, no network
+    Check(check::Args),
+    /// Load contacts from a spreadsheet saved as .csv or .tsv
+    Import(import::Args),
+    /// Apply, look at, start and steer campaigns
+    #[command(subcommand)]
+    Campaign(campaign::Args),
+    /// What will be sent: when, to how many, which text, parts, price, and who gets nothing and why
+    Plan(plan::Args),
+    /// Look at and change contacts
+    #[command(subcommand)]
+    Contacts(contacts::Args),
+    /// Texts that a person has to read
+    Inbox(inbox::Args),
+    /// How things stand: a sentence, then a table
+    Status(status::Args),
+    /// Ask the rules: text, phone, keyword, schedule, dial-in
+    Inspect(inspect::Args),
+    /// Create the database, or bring it up to date
+    Migrate(migrate::Args),
+}
+
+/// Runs the program with these arguments; the exit code.
+pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return u8::try_from(error.exit_code()).unwrap_or(2);
+        }
+    };
+    let setting = Setting { config: cli.config, database: cli.database, json: cli.json };
+    let done = match cli.command {
+        Command::Demo(args) => demo::run(&setting, args).await,
+        Command::Check(args) => check::run(&setting, &args),
+        Command::Import(args) => import::run(&setting, args).await,
+        Command::Campaign(args) => campaign::run(&setting, args).await,
+        Command::Plan(args) => plan::run(&setting, args).await,
+        Command::Contacts(args) => contacts::run(&setting, args).await,
+        Command::Inbox(args) => inbox::run(&setting, args).await,
+        Command::Status(args) => status::run(&setting, args).await,
+        Command::Inspect(args) => inspect::run(&setting, args),
+        Command::Migrate(args) => migrate::run(&setting, args).await,
+    };
+    match done {
+        Ok(code) => code,
+        Err(failure) => failure.print(setting.json),
+    }
+}
+
+/// What a command ends with: an exit code, or a failure that is printed.
+type Done = Result<u8, Failure>;
+
+/// Done, and problems were found.
+const FOUND_PROBLEMS: u8 = 3;
+/// A person's yes is missing, or was to another number.
+const NOT_CONFIRMED: u8 = 4;
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_is_sound() {
+        use clap::CommandFactory;
+        super::Cli::command().debug_assert();
+    }
 }

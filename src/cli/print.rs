@@ -1,6 +1,9 @@
 //! What several commands print: problems as pictures, tables, times.
 
+use crate::domain::message::State;
+use crate::domain::phone::{Phone, mask};
 use crate::domain::problem::{Problem, Severity};
+use crate::store::Counts;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use comfy_table::{Cell, CellAlignment, Table, presets};
 use jiff::Timestamp;
@@ -38,7 +41,10 @@ fn problem_json(file: &str, source: &str, problem: &Problem) -> Value {
 /// What is wrong, where, the line with a caret, and what to do.
 fn picture(file: &str, source: &str, problem: &Problem) -> String {
     let level = if problem.severity == Severity::Error { Level::ERROR } else { Level::WARNING };
-    let mut group = level.primary_title(&problem.message).id(problem.code).elements(Vec::<Snippet<'_, annotate_snippets::Annotation<'_>>>::new());
+    let mut group = level
+        .primary_title(&problem.message)
+        .id(problem.code)
+        .elements(Vec::<Snippet<'_, annotate_snippets::Annotation<'_>>>::new());
     if let Some(place) = problem.place {
         let end = first_line_end(source, place.start, place.end);
         let mark = AnnotationKind::Primary.span(place.start..end);
@@ -59,7 +65,10 @@ fn first_line_end(source: &str, start: usize, end: usize) -> usize {
 /// A table without borders.
 pub(super) fn table(heading: &[&str], numbers: &[usize], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header(heading.iter().map(Cell::new).collect::<Vec<_>>());
+    table.load_style(presets::NOTHING);
+    if heading.iter().any(|h| !h.is_empty()) {
+        table.set_header(heading.iter().map(Cell::new).collect::<Vec<_>>());
+    }
     for row in rows {
         table.add_row(row);
     }
@@ -84,6 +93,30 @@ pub(super) fn utc(at: Timestamp) -> String {
 /// RFC 3339 with offset and zone, for JSON beside the UTC instant.
 pub(super) fn local_json(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned_datetime(zone.clone()).to_string()
+}
+
+/// RFC 3339 in UTC, for JSON.
+pub(super) fn rfc3339(at: Timestamp) -> String {
+    at.to_string()
+}
+
+/// All states with their counts, for JSON.
+pub(super) fn states(counts: &Counts) -> Value {
+    State::ALL.into_iter().map(|state| (state.as_str().to_owned(), json!(counts.of(state)))).collect()
+}
+
+/// A number, masked unless a person asked to see it.
+pub(super) fn number(phone: &Phone, reveal: bool) -> String {
+    if reveal { phone.e164().to_owned() } else { phone.masked() }
+}
+
+/// Somebody's own words: long runs of digits (a number, an ID) are hidden unless a person asked to see them.
+pub(super) fn private(text: &str, reveal: bool) -> String {
+    let digits = |word: &str| word.chars().filter(char::is_ascii_digit).count() >= 5;
+    if reveal || !text.split_whitespace().any(digits) {
+        return text.to_owned();
+    }
+    text.split(' ').map(|word| if digits(word) { mask(word) } else { word.to_owned() }).collect::<Vec<_>>().join(" ")
 }
 
 /// `1 person`, `2 people`

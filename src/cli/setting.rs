@@ -31,7 +31,11 @@ impl Setting {
         let (settings, problems) = Settings::read(&source);
         if any_error(&problems) {
             print::problems(&file.display().to_string(), &source, &problems, self.json);
-            return Err(Failure::new(78, format!("the settings in {} are wrong", file.display()), "mend what stands above"));
+            return Err(Failure::new(
+                78,
+                format!("the settings in {} are wrong", file.display()),
+                "mend what stands above",
+            ));
         }
         Ok(settings)
     }
@@ -54,6 +58,22 @@ pub(super) fn read(file: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(file).map_err(|error| {
         Failure::new(1, format!("{} can't be read: {error}", file.display()), "look at the path and at who may read it")
     })
+}
+
+/// The list a command is for: the named one, or the only one there is.
+pub(super) fn one_list(settings: &Settings, named: Option<&str>) -> Result<String, Failure> {
+    let names: Vec<&str> = settings.lists.iter().map(|l| l.name.as_str()).collect();
+    match (named, names.as_slice()) {
+        (Some(name), _) if names.contains(&name) => Ok(name.to_owned()),
+        (None, [only]) => Ok((*only).to_owned()),
+        (_, []) => {
+            Err(Failure::new(78, "the settings name no list", "add one: ringround check --defaults shows how it looks"))
+        }
+        (named, _) => {
+            let message = named.map_or("which list?".to_owned(), |name| format!("there is no list \"{name}\""));
+            Err(Failure::new(2, message, format!("say --list with one of: {}", names.join(", "))))
+        }
+    }
 }
 
 /// Who runs the command, for the ledger: the operating system's user.

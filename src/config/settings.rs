@@ -39,9 +39,16 @@ pub struct GatewaySettings {
     pub in_flight: usize,
     /// How long after a lost answer the gateway is asked at the earliest.
     pub settle: SignedDuration,
+    /// How long a delivery report is waited for; then the message stays accepted, and is closed as never reported.
+    pub report_within: SignedDuration,
 }
 
 impl GatewaySettings {
+    /// The price of a part as written, with its currency.
+    pub fn price_text(&self) -> String {
+        format!("{} {}", self.price_per_part.exact(), self.currency)
+    }
+
     /// Between the starts of two requests.
     pub fn spacing(&self) -> SignedDuration {
         SignedDuration::from_micros(1_000_000 / i64::from(self.per_second.max(1)))
@@ -60,6 +67,7 @@ impl Settings {
                 per_second: 1,
                 in_flight: 1,
                 settle: SignedDuration::ZERO,
+                report_within: SignedDuration::ZERO,
             },
             lists: Vec::new(),
             listening: Listening::default(),
@@ -167,6 +175,9 @@ fn read_gateway(table: &Reader<'_>, gateway: &mut GatewaySettings) {
     }
     if let Some(seconds) = table.number("settle_seconds", 1..=3600) {
         gateway.settle = SignedDuration::from_secs(seconds);
+    }
+    if let Some(hours) = table.number("report_hours", 1..=168) {
+        gateway.report_within = SignedDuration::from_hours(hours);
     }
     table.finish();
 }

@@ -38,8 +38,8 @@ pub enum Change {
     ContactAdded(Contact),
     /// Name, language, internet, tags. Guard: the contact exists.
     ContactChanged(Contact),
-    /// How a contact stands to a list. Guard: differs from now.
-    StandingSet { contact: Id, list: String, standing: Standing, at: Timestamp },
+    /// How a contact stands to a list. Guard: differs from now, and, where a file says it, they have not left.
+    StandingSet { contact: Id, list: String, standing: Standing, unless_out: bool, at: Timestamp },
     /// How a contact stands to every list it has a standing to: out. Never a failing guard to others.
     LeftAllLists { contact: Id, at: Timestamp },
     /// The number must not be texted, whatever a file says.
@@ -112,7 +112,8 @@ pub struct MessageMove {
     pub reason: Option<String>,
     /// The gateway's id, where now known.
     pub gateway_id: Option<String>,
-    /// Back in the queue, not before this instant; or in doubt, next asked at this instant.
+    /// Back in the queue: not before this instant. In doubt: asked at this instant. Accepted: closed at this instant if
+    /// no report has come.
     pub next_at: Option<Timestamp>,
     /// When it was decided.
     pub at: Timestamp,

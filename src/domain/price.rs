@@ -24,6 +24,11 @@ impl Price {
         Self(self.0.saturating_mul(i64::try_from(parts).unwrap_or(i64::MAX)))
     }
 
+    /// All four decimals.
+    pub fn exact(self) -> String {
+        format!("{}.{:04}", self.0 / 10_000, self.0 % 10_000)
+    }
+
     /// True for nothing.
     pub fn is_zero(self) -> bool {
         self.0 == 0

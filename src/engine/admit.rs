@@ -53,8 +53,8 @@ impl Verdict {
 pub struct Source<'a> {
     /// The list the file is for.
     pub list: &'a str,
-    /// First characters of the file's SHA-256.
-    pub file_hash: &'a str,
+    /// Where the rows come from: `file 1f3a…`, or how somebody told us.
+    pub how: &'a str,
     /// Who loads it.
     pub by: &'a str,
 }
@@ -78,22 +78,31 @@ pub fn admit(
         let verdict = if standing == Standing::In { Verdict::New } else { Verdict::NewPending };
         return (verdict, Some(Decision(changes)));
     };
-    let contact = edited(old, row);
-    let mut changes = Vec::new();
-    if contact != *old {
-        changes.push(Change::ContactChanged(contact.clone()));
-        let event = event(EventKind::Changed, row, source, now, ids).about(contact.id, None);
-        changes.push(Change::Recorded(event));
-    }
     let better = match existing.standing {
         None => true,
         Some(Standing::Pending) => standing == Standing::In,
         Some(Standing::In | Standing::Out) => false,
     };
-    if better {
-        changes.extend(stand(row, contact.id, standing, source, now, ids));
-    }
+    // The standing first: it is the guard that they have not left meanwhile.
+    let mut changes = if better { stand(row, old.id, standing, source, now, ids).to_vec() } else { Vec::new() };
+    changes.extend(change(row, old, source, now, ids).into_iter().flat_map(|Decision(changes)| changes));
     if changes.is_empty() { (Verdict::Unchanged, None) } else { (Verdict::Changed, Some(Decision(changes))) }
+}
+
+/// A contact is changed by a person's word, without touching consent; none where nothing changes.
+pub fn change(
+    row: &ContactDraft,
+    contact: &Contact,
+    source: &Source<'_>,
+    now: Timestamp,
+    ids: &mut Ids,
+) -> Option<Decision> {
+    let changed = edited(contact, row);
+    if changed == *contact {
+        return None;
+    }
+    let event = event(EventKind::Changed, row, source, now, ids).about(contact.id, None);
+    Some(Decision(vec![Change::ContactChanged(changed), Change::Recorded(event)]))
 }
 
 /// The contact with the row's cells applied: a blank keeps, `-` clears.
@@ -124,9 +133,13 @@ fn stand(
     if let Some(permission) = &row.permission {
         event = event.shown(&permission.wording).because(&format!("{}, {}", permission.source, permission.date));
     }
-    [Change::StandingSet { contact, list: source.list.to_owned(), standing, at: now }, Change::Recorded(event)]
+    [
+        Change::StandingSet { contact, list: source.list.to_owned(), standing, unless_out: true, at: now },
+        Change::Recorded(event),
+    ]
 }
 
 fn event(kind: EventKind, row: &ContactDraft, source: &Source<'_>, now: Timestamp, ids: &mut Ids) -> Event {
-    Event::new(ids.take(), now, kind, source.by, &format!("file {} row {}", source.file_hash, row.line))
+    let how = if row.line == 0 { source.how.to_owned() } else { format!("{} row {}", source.how, row.line) };
+    Event::new(ids.take(), now, kind, source.by, &how)
 }

@@ -6,32 +6,40 @@ use crate::domain::ids::Ids;
 use crate::domain::message::{Claimed, Outcome, Refusal, RefusalClass, State};
 use jiff::{SignedDuration, Timestamp};
 
-/// The decision after one attempt. `retry_at`: when the line may be tried again; `settle`: how long an answer that got
-/// lost may take to be visible to a look-up.
-pub fn deliver(
-    claimed: &Claimed,
-    epoch: i64,
-    outcome: &Outcome,
-    now: Timestamp,
-    retry_at: Timestamp,
-    settle: SignedDuration,
-    ids: &mut Ids,
-) -> Decision {
+/// What the decision after an attempt rests on besides the answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// The epoch of the claim.
+    pub epoch: i64,
+    /// When the line may be tried again.
+    pub retry_at: Timestamp,
+    /// How long a text whose answer got lost may take to be visible to a look-up.
+    pub settle: SignedDuration,
+    /// How long a delivery report is waited for.
+    pub report_within: SignedDuration,
+}
+
+/// The decision after one attempt.
+pub fn deliver(claimed: &Claimed, outcome: &Outcome, terms: &Terms, now: Timestamp, ids: &mut Ids) -> Decision {
     let to = |state: State| MessageMove {
-        epoch: Some(epoch),
+        epoch: Some(terms.epoch),
         ..MessageMove::new(claimed.id, State::Submitting, state, now)
     };
     let moved = match outcome {
-        Outcome::Accepted { gateway_id } => MessageMove { gateway_id: Some(gateway_id.clone()), ..to(State::Accepted) },
+        Outcome::Accepted { gateway_id } => MessageMove {
+            gateway_id: Some(gateway_id.clone()),
+            next_at: now.checked_add(terms.report_within).ok(),
+            ..to(State::Accepted)
+        },
         Outcome::Refused(Refusal { detail, .. }) => to(State::Rejected).because(detail.clone()),
         Outcome::Throttled { .. } => {
-            MessageMove { next_at: Some(retry_at), ..to(State::Queued).because("the gateway asked to wait") }
+            MessageMove { next_at: Some(terms.retry_at), ..to(State::Queued).because("the gateway asked to wait") }
         }
         Outcome::NotSent { reason } => {
-            MessageMove { next_at: Some(retry_at), ..to(State::Queued).because(reason.clone()) }
+            MessageMove { next_at: Some(terms.retry_at), ..to(State::Queued).because(reason.clone()) }
         }
         Outcome::Unclear { reason } => {
-            MessageMove { next_at: now.checked_add(settle).ok(), ..to(State::InDoubt).because(reason.clone()) }
+            MessageMove { next_at: now.checked_add(terms.settle).ok(), ..to(State::InDoubt).because(reason.clone()) }
         }
     };
     let mut changes = vec![Change::MessageMoved(moved)];

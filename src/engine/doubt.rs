@@ -14,13 +14,15 @@ const BETWEEN: SignedDuration = SignedDuration::from_secs(30);
 const GIVE_UP: SignedDuration = SignedDuration::from_hours(24);
 
 /// The decision after one question.
-pub fn resolve(doubt: &Doubt, answer: &LookUp, now: Timestamp) -> Decision {
+/// `report_within`: how long a delivery report is waited for once it is found.
+pub fn resolve(doubt: &Doubt, answer: &LookUp, report_within: SignedDuration, now: Timestamp) -> Decision {
     let to = |state| MessageMove::new(doubt.id, State::InDoubt, state, now);
     let again_at = now.checked_add(BETWEEN).unwrap_or(now);
     let old = now.duration_since(doubt.since) > GIVE_UP;
     let change = match answer {
         LookUp::Found { gateway_id } => Change::MessageMoved(MessageMove {
             gateway_id: Some(gateway_id.clone()),
+            next_at: now.checked_add(report_within).ok(),
             ..to(State::Accepted).because("asked the gateway: it has it")
         }),
         LookUp::Absent if doubt.absent >= 1 => Change::MessageMoved(MessageMove {

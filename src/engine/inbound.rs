@@ -143,7 +143,13 @@ impl Desk<'_> {
     fn leave(&mut self, list: &str) {
         let (contact, at) = (self.contact.id, self.text.received_at);
         self.revoked = Some((contact, Revocation::Left(Some(list.to_owned()))));
-        self.changes.push(Change::StandingSet { contact, list: list.to_owned(), standing: Standing::Out, at });
+        self.changes.push(Change::StandingSet {
+            contact,
+            list: list.to_owned(),
+            standing: Standing::Out,
+            unless_out: false,
+            at,
+        });
         self.changes.push(Change::WaitingCancelled {
             contact,
             list: Some(list.to_owned()),
@@ -189,7 +195,13 @@ impl Desk<'_> {
             self.changes.push(Change::HeldForReview { contact, reason: None });
         }
         for list in &lists {
-            self.changes.push(Change::StandingSet { contact, list: list.name.clone(), standing: Standing::In, at });
+            self.changes.push(Change::StandingSet {
+                contact,
+                list: list.name.clone(),
+                standing: Standing::In,
+                unless_out: false,
+                at,
+            });
             self.record(EventKind::OptedIn, Some(&list.name), Some(&list.wording_version));
         }
         self.answer(Reply::Welcome, Some(first));

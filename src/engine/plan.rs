@@ -4,6 +4,7 @@
 
 use crate::domain::broadcast::{Fate, Occurrence};
 use crate::domain::campaign::{Campaign, Step, When};
+use crate::domain::schedule::catch_up::{Policy, Verdict, catch_up};
 use crate::domain::schedule::cron::Fire;
 use jiff::{SignedDuration, Timestamp};
 
@@ -31,19 +32,19 @@ pub fn due(campaign: &Campaign, cursor: Timestamp, now: Timestamp) -> Vec<Due> {
 fn due_of(campaign: &Campaign, step: &Step, cursor: Timestamp, now: Timestamp) -> Vec<Due> {
     let occurrences: Vec<_> =
         occurrences(campaign, step, cursor, now).into_iter().filter(|o| o.due_at > cursor).collect();
-    let newest = occurrences.last().map(|o| o.due_at);
-    let repeated = matches!(step.when, When::Cron { .. });
+    let instants: Vec<Timestamp> = occurrences.iter().map(|o| o.due_at).collect();
+    // A one-off step fires until its own deadline, however late it is noticed.
+    let window = if matches!(step.when, When::Cron { .. }) { CATCH_UP } else { SignedDuration::MAX };
+    let verdicts = catch_up(&instants, now, window, Policy::Latest);
     occurrences
         .into_iter()
-        .map(|occurrence| {
-            let reason = if now >= occurrence.not_after {
-                Some("its deadline had passed when it was noticed")
-            } else if repeated && Some(occurrence.due_at) != newest {
-                Some("a newer one of the same step took its place")
-            } else if repeated && now.duration_since(occurrence.due_at) > CATCH_UP {
-                Some("noticed more than an hour late")
-            } else {
-                None
+        .zip(verdicts)
+        .map(|(occurrence, verdict)| {
+            let reason = match verdict {
+                _ if now >= occurrence.not_after => Some("its deadline had passed when it was noticed"),
+                Verdict::Superseded => Some("a newer one of the same step took its place"),
+                Verdict::TooLate => Some("noticed more than an hour late"),
+                Verdict::Run => None,
             };
             Due { occurrence, fate: if reason.is_some() { Fate::Missed } else { Fate::Filling }, reason }
         })
@@ -77,7 +78,7 @@ pub fn next_due(campaign: &Campaign, after: Timestamp) -> Option<Timestamp> {
             When::At(at) => (*at > after).then_some(*at),
             When::Cron { cron, from, to } => {
                 let from = just_after.max(*from);
-                (from <= *to).then(|| cron.fires(&campaign.zone, from, *to).into_iter().next().map(|f| f.at)).flatten()
+                cron.next(&campaign.zone, from, *to).map(|fire| fire.at)
             }
         })
         .min()

@@ -60,8 +60,8 @@ impl Store {
             Change::ContactAdded(contact) => add_contact(tx, contact, &self.number_hash(&contact.phone)).await,
             Change::ContactChanged(contact) => change_contact(tx, contact).await,
             Change::HeldForReview { contact, reason } => tx.run(HOLD_CONTACT, args![*contact, reason]).await,
-            Change::StandingSet { contact, list, standing, at } => {
-                tx.run(SET_STANDING, args![*contact, list, standing.as_str(), *at]).await
+            Change::StandingSet { contact, list, standing, unless_out, at } => {
+                tx.run(SET_STANDING, args![*contact, list, standing.as_str(), *at, *unless_out]).await
             }
             Change::LeftAllLists { contact, at } => tx.run(LEAVE_ALL, args![*contact, *at]).await,
             Change::Suppressed { contact, reason, at } => {
@@ -108,7 +108,7 @@ impl Store {
 const HOLD_CONTACT: &str = "UPDATE contacts SET held_for = $2 WHERE id = $1";
 const SET_STANDING: &str = "INSERT INTO consents (contact_id, list, standing, since) VALUES ($1, $2, $3, $4)
     ON CONFLICT (contact_id, list) DO UPDATE SET standing = excluded.standing, since = excluded.since
-    WHERE consents.standing <> excluded.standing";
+    WHERE consents.standing <> excluded.standing AND ($5 = FALSE OR consents.standing <> 'out')";
 const LEAVE_ALL: &str = "UPDATE consents SET standing = 'out', since = $2 WHERE contact_id = $1 AND standing <> 'out'";
 const SUPPRESS: &str = "INSERT INTO suppressions (phone_hash, key_version, reason, since)
     SELECT phone_hash, CAST($1 AS BIGINT), CAST($2 AS TEXT), CAST($3 AS BIGINT) FROM contacts WHERE id = $4
@@ -238,8 +238,10 @@ async fn steer(
 ) -> Result<u64, StoreError> {
     // The words come from an enum: nothing of a user's ends in this text.
     let from: Vec<String> = from.iter().map(|s| format!("'{}'", s.as_str())).collect();
-    let sql =
-        format!("UPDATE campaigns SET state = $2, changed_at = $3 WHERE id = $1 AND state IN ({})", from.join(","));
+    let sql = format!(
+        "UPDATE campaigns SET state = $2, changed_at = $3, revision = revision + 1 WHERE id = $1 AND state IN ({})",
+        from.join(",")
+    );
     tx.run(AssertSqlSafe(sql), args![id, to.as_str(), at]).await
 }
 

@@ -68,7 +68,7 @@ async fn connect(place: &Place, create: bool) -> Result<Db, StoreError> {
     if !create && !options.get_filename().exists() {
         return Err(StoreError::NotFound(place.shown()));
     }
-    let pool = SqlitePoolOptions::new().max_connections(4).acquire_timeout(Duration::from_secs(30));
+    let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(Duration::from_secs(30));
     Ok(Db::Sqlite(pool.connect_with(options).await?))
 }
 

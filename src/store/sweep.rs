@@ -11,11 +11,13 @@ pub struct Swept {
     pub expired: u64,
     /// Claimed by a worker that is gone (E8).
     pub doubted: u64,
+    /// Taken by the gateway and never reported: they stay accepted, closed with the reason `no_report`.
+    pub closed: u64,
 }
 
 impl Store {
-    /// E13 for all that waits past its deadline. Nothing in flight is touched.
-    pub async fn expire(&self, now: Timestamp) -> Result<Swept, StoreError> {
+    /// E13 for all that waits past its deadline, and an end for what was never reported. Nothing in flight is touched.
+    pub async fn sweep(&self, now: Timestamp) -> Result<Swept, StoreError> {
         let mut tx = self.db.begin().await?;
         let expired = tx
             .run(
@@ -25,8 +27,15 @@ impl Store {
                 args![now],
             )
             .await?;
+        let closed = tx
+            .run(
+                "UPDATE messages SET reason = 'no_report', ended_at = $1, ask_at = NULL
+                 WHERE state = 'accepted' AND ask_at <= $1",
+                args![now],
+            )
+            .await?;
         tx.commit().await?;
-        Ok(Swept { expired, doubted: 0 })
+        Ok(Swept { expired, closed, ..Swept::default() })
     }
 
     /// E8 at the start of a worker: whatever an earlier start had claimed may or may not have left. Asked about after
@@ -48,6 +57,6 @@ impl Store {
             )
             .await?;
         tx.commit().await?;
-        Ok(Swept { expired: 0, doubted })
+        Ok(Swept { doubted, ..Swept::default() })
     }
 }

@@ -19,7 +19,7 @@ pub struct CampaignRow {
     pub id: String,
     /// Whose consent it rests on.
     pub list: String,
-    /// Counts applied files.
+    /// Grows with every change of file or state.
     pub revision: i64,
     /// The file as applied.
     pub source: String,
@@ -116,6 +116,19 @@ impl Store {
         let sql = format!("SELECT {CONTACT} FROM contacts c WHERE c.phone = $1");
         let rows = self.db.rows(AssertSqlSafe(sql), args![phone.e164()]).await?;
         rows.first().map(contact).transpose()
+    }
+
+    /// Contacts whose number ends with these digits, at most `limit`.
+    pub async fn contacts_ending(&self, digits: &str, limit: i64) -> Result<Vec<Contact>, StoreError> {
+        let digits: String = digits.chars().filter(char::is_ascii_digit).collect();
+        let sql = format!("SELECT {CONTACT} FROM contacts c WHERE c.phone LIKE $1 ORDER BY c.id LIMIT $2");
+        self.db.rows(AssertSqlSafe(sql), args![&format!("%{digits}"), limit]).await?.iter().map(contact).collect()
+    }
+
+    /// The contact of this id.
+    pub async fn contact_by_id(&self, id: Id) -> Result<Option<Contact>, StoreError> {
+        let sql = format!("SELECT {CONTACT} FROM contacts c WHERE c.id = $1");
+        self.db.rows(AssertSqlSafe(sql), args![id]).await?.first().map(contact).transpose()
     }
 
     /// Contacts in order of id, after one, at most `limit`.
@@ -243,6 +256,20 @@ impl Store {
         rows.first().ok_or(StoreError::Corrupt("COUNT"))?.int(0)
     }
 
+    /// How many people of a list can be texted now: agreed, not suppressed, not held for review.
+    pub async fn textable(&self, list: &str) -> Result<i64, StoreError> {
+        let rows = self
+            .db
+            .rows(
+                "SELECT COUNT(*) FROM consents k JOIN contacts c ON c.id = k.contact_id
+                 WHERE k.list = $1 AND k.standing = 'in' AND c.held_for IS NULL
+                   AND NOT EXISTS (SELECT 1 FROM suppressions s WHERE s.phone_hash = c.phone_hash)",
+                args![list],
+            )
+            .await?;
+        rows.first().ok_or(StoreError::Corrupt("COUNT"))?.int(0)
+    }
+
     /// A contact's ledger, oldest first.
     pub async fn events(&self, contact: Id) -> Result<Vec<EventRow>, StoreError> {
         let rows = self
@@ -288,6 +315,15 @@ impl Store {
             .rows("SELECT received_at FROM inbounds WHERE gateway = $1 AND gateway_id = $2", args![gateway, gateway_id])
             .await?;
         rows.first().map(|row| row.instant(0)).transpose()
+    }
+
+    /// What was made of this text, if it was handed over.
+    pub async fn inbound_meaning(&self, gateway: &str, gateway_id: &str) -> Result<Option<String>, StoreError> {
+        let rows = self
+            .db
+            .rows("SELECT meaning FROM inbounds WHERE gateway = $1 AND gateway_id = $2", args![gateway, gateway_id])
+            .await?;
+        rows.first().map(|row| row.text(0)).transpose()
     }
 
     /// One inbound text.

@@ -128,22 +128,6 @@ impl Store {
         rows.iter().map(|row| Ok(Doubt { id: row.int(0)?, since: row.instant(1)?, absent: row.int(2)? })).collect()
     }
 
-    /// The next instant at which something waiting changes by itself: a message may leave or expires, a doubt is asked.
-    pub async fn next_instant(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        let rows = self
-            .db
-            .rows(
-                "SELECT MIN(at) FROM (
-                   SELECT MIN(not_before) AS at FROM messages WHERE state = 'queued' AND not_before > $1
-                   UNION ALL SELECT MIN(not_after) FROM messages WHERE state IN ('queued', 'held') AND not_after > $1
-                   UNION ALL SELECT MIN(ask_at) FROM messages WHERE state = 'in_doubt' AND ask_at > $1) AS instants",
-                args![now],
-            )
-            .await?;
-        let at = rows.first().map(|row| row.opt_int(0)).transpose()?.flatten();
-        at.map(|at| Timestamp::from_millisecond(at).map_err(|_| StoreError::Corrupt("an instant"))).transpose()
-    }
-
     /// A contact's messages, oldest first.
     pub async fn messages(&self, contact: Id) -> Result<Vec<MessageRow>, StoreError> {
         let rows = self

@@ -78,7 +78,7 @@ pub(super) async fn move_one(tx: &mut Tx, moved: &MessageMove) -> Result<u64, St
     let ended = moved.to.is_final().then_some(moved.at);
     let answered = (moved.from == State::Submitting).then_some(moved.at);
     let queued_again = (moved.to == State::Queued).then_some(moved.next_at).flatten();
-    let ask_at = (moved.to == State::InDoubt).then_some(moved.next_at).flatten();
+    let ask_at = matches!(moved.to, State::InDoubt | State::Accepted).then_some(moved.next_at).flatten();
     tx.run(
         "UPDATE messages SET state = $3, reason = $4, gateway_id = COALESCE($5, gateway_id),
            not_before = COALESCE($6, not_before), ask_at = $7, answered_at = COALESCE($8, answered_at), ended_at = $9

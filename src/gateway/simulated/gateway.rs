@@ -35,10 +35,10 @@ impl State {
         let now = self.now;
         let answers_in = SignedDuration::from_millis(self.between(self.params.answer_ms));
         if self.is_out() {
-            self.refused_connections += 1;
+            self.faults.refused_connections += 1;
             return (answers_in, Outcome::NotSent { reason: "the gateway refuses connections".to_owned() });
         }
-        self.requests += 1;
+        self.faults.requests += 1;
         if self.one_in(self.params.throttled) {
             return (answers_in, Outcome::Throttled { retry_after: Some(SignedDuration::from_secs(3)) });
         }
@@ -56,7 +56,7 @@ impl State {
         self.taken.insert(submission.reference.clone(), gateway_id.clone());
         self.deliver(submission, &gateway_id, line, now);
         if lost {
-            self.lost += 1;
+            self.faults.lost_answers.push((now, submission.reference.clone()));
             let reason = "no answer within 20 seconds".to_owned();
             return (TIMEOUT, Outcome::Unclear { reason });
         }
@@ -94,10 +94,12 @@ impl State {
 
     fn report(&mut self, submission: &Submission, gateway_id: &str, status: &'static str, arrives: Timestamp) {
         if self.one_in(self.params.report_never) {
+            self.faults.missing_reports += 1;
             return;
         }
         let soon = SignedDuration::from_secs(self.between(self.params.report_s));
         let wait = if self.one_in(self.params.report_late) {
+            self.faults.late_reports += 1;
             SignedDuration::from_mins(self.between((60, 300)))
         } else {
             soon
@@ -111,6 +113,7 @@ impl State {
         };
         self.post(arrives + wait, report(status));
         if self.one_in(self.params.report_twice) {
+            self.faults.repeated_reports += 1;
             let again = SignedDuration::from_secs(self.between((1, 60)));
             self.post(arrives + wait + again, report(status));
         }

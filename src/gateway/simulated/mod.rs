@@ -133,9 +133,24 @@ struct State {
     /// What will be handed to us, by time and order.
     mail: BTreeMap<(Timestamp, u64), Callback>,
     count: u64,
-    requests: u64,
-    lost: u64,
-    refused_connections: u64,
+    faults: Faults,
+}
+
+/// What went wrong in a world.
+#[derive(Clone, Debug, Default)]
+pub struct Faults {
+    /// Requests that reached the gateway.
+    pub requests: u64,
+    /// Requests whose answer got lost: when, and under which reference.
+    pub lost_answers: Vec<(Timestamp, String)>,
+    /// Connections refused during outages.
+    pub refused_connections: u64,
+    /// Reports that came hours late.
+    pub late_reports: u64,
+    /// Reports that came twice.
+    pub repeated_reports: u64,
+    /// Reports that never came.
+    pub missing_reports: u64,
 }
 
 impl World {
@@ -151,9 +166,7 @@ impl World {
             written: Vec::new(),
             mail: BTreeMap::new(),
             count: 0,
-            requests: 0,
-            lost: 0,
-            refused_connections: 0,
+            faults: Faults::default(),
         };
         for phone in phones {
             for (at, body) in &phone.writes {
@@ -193,10 +206,14 @@ impl World {
         self.state().written.clone()
     }
 
-    /// Requests that reached the gateway, answers it lost, connections it refused.
-    pub fn faults(&self) -> (u64, u64, u64) {
-        let state = self.state();
-        (state.requests, state.lost, state.refused_connections)
+    /// When every connection is refused, from and until.
+    pub fn outages(&self) -> Vec<(Timestamp, Timestamp)> {
+        self.state().params.outages.clone()
+    }
+
+    /// What went wrong, counted.
+    pub fn faults(&self) -> Faults {
+        self.state().faults.clone()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

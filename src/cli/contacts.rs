@@ -1,0 +1,341 @@
+//! `ringround contacts`: look at people, and change what is known of them by their word.
+
+use super::setting::{Setting, one_list, user};
+use super::{Done, Failure, print};
+use crate::app::desk::Desk;
+use crate::app::spreadsheet::{cell_of, language};
+use crate::domain::contact::{Contact, ContactDraft, Edit, Internet, Permission};
+use crate::domain::phone::{Phone, PhoneProblem};
+use crate::engine::admit::{Existing, Source, Verdict, admit, change};
+use crate::engine::leave::{Ground, leave};
+use jiff::civil::Date;
+use serde_json::json;
+
+/// What to do with contacts.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Args {
+    /// All contacts
+    List {
+        /// Show whole numbers and names
+        #[arg(long)]
+        reveal: bool,
+    },
+    /// One contact: what is known, the ledger of consent, the conversation
+    Show {
+        /// The number, or its last digits
+        number: String,
+        /// Show whole numbers, names, and the words a decision rests on
+        #[arg(long)]
+        reveal: bool,
+    },
+    /// Add a person who has agreed by another way than a text: all three of source, date and wording are kept as proof
+    Add {
+        /// The number
+        number: String,
+        /// The list they agreed to [default: the only one there is]
+        #[arg(long)]
+        list: Option<String>,
+        /// Where they agreed: "rang the office"
+        #[arg(long, value_name = "TEXT")]
+        consent_source: String,
+        /// When they agreed: 2022-01-17
+        #[arg(long, value_name = "DATE")]
+        consent_date: Date,
+        /// Which version of the wording they were told
+        #[arg(long, value_name = "VERSION")]
+        wording: String,
+        #[command(flatten)]
+        facts: Facts,
+    },
+    /// Change what is known of a person; consent is not touched
+    Set {
+        /// The number, or its last digits
+        number: String,
+        /// How you know, for the ledger: "rang the office"
+        #[arg(long, value_name = "TEXT")]
+        how: String,
+        #[command(flatten)]
+        facts: Facts,
+    },
+    /// A person wants no more texts: they leave one list, or everything
+    Leave {
+        /// The number, or its last digits
+        number: String,
+        /// Leave only this list [default: everything]
+        #[arg(long)]
+        list: Option<String>,
+        /// How you know, for the ledger: "rang the office"
+        #[arg(long, value_name = "TEXT")]
+        how: String,
+    },
+}
+
+/// What can be known of a person; `-` clears.
+#[derive(Debug, clap::Args)]
+pub(super) struct Facts {
+    /// What to call them
+    #[arg(long, allow_hyphen_values = true)]
+    name: Option<String>,
+    /// Language: English, ur, …
+    #[arg(long, allow_hyphen_values = true)]
+    language: Option<String>,
+    /// yes, no or unknown
+    #[arg(long, allow_hyphen_values = true)]
+    internet: Option<String>,
+    /// Tags, with ; between them
+    #[arg(long, allow_hyphen_values = true)]
+    tags: Option<String>,
+}
+
+impl Facts {
+    fn draft(&self, phone: Phone, permission: Option<Permission>) -> Result<ContactDraft, Failure> {
+        let cell = |given: &Option<String>| given.clone().unwrap_or_default();
+        let wrong = |what: &str, hint: &str| Failure::new(2, format!("--{what} can't be read"), hint);
+        Ok(ContactDraft {
+            line: 0,
+            phone,
+            name: cell_of(&cell(&self.name), |n| Some(n.to_owned())).unwrap_or(Edit::Keep),
+            language: cell_of(&cell(&self.language), language)
+                .ok_or_else(|| wrong("language", "write its English name or its tag, like ur"))?,
+            internet: cell_of(&cell(&self.internet), Internet::parse)
+                .ok_or_else(|| wrong("internet", "write yes, no or unknown"))?,
+            tags: cell_of(&cell(&self.tags), |t| Some(crate::app::spreadsheet::tags(t))).unwrap_or(Edit::Keep),
+            permission,
+        })
+    }
+}
+
+pub(super) async fn run(setting: &Setting, args: Args) -> Done {
+    let desk = setting.desk().await?;
+    let done = match args {
+        Args::List { reveal } => list(setting, &desk, reveal).await,
+        Args::Show { number, reveal } => show(setting, &desk, &find(&desk, &number).await?, reveal).await,
+        Args::Add { number, list, consent_source, consent_date, wording, facts } => {
+            let permission = Permission { source: consent_source, date: consent_date, wording };
+            let draft = facts.draft(phone(&desk, &number)?, Some(permission))?;
+            let list = one_list(&desk.settings, list.as_deref())?;
+            add(setting, &desk, &draft, &list).await
+        }
+        Args::Set { number, how, facts } => {
+            let contact = find(&desk, &number).await?;
+            let draft = facts.draft(contact.phone.clone(), None)?;
+            set(setting, &desk, &contact, &draft, &how).await
+        }
+        Args::Leave { number, list, how } => gone(setting, &desk, &number, list.as_deref(), &how).await,
+    };
+    desk.store.close().await;
+    done
+}
+
+fn phone(desk: &Desk, number: &str) -> Result<Phone, Failure> {
+    let wrong = |e: PhoneProblem| Failure::new(2, e.to_string(), e.advice());
+    Phone::parse(number, &desk.settings.phone_rules).map_err(wrong)
+}
+
+/// The contact with this number, or the only one that ends with these digits.
+async fn find(desk: &Desk, number: &str) -> Result<Contact, Failure> {
+    if let Ok(phone) = Phone::parse(number, &desk.settings.phone_rules)
+        && let Some(contact) = desk.store.contact(&phone).await?
+    {
+        return Ok(contact);
+    }
+    let digits = number.chars().filter(char::is_ascii_digit).count();
+    let mut found = if (3..=9).contains(&digits) { desk.store.contacts_ending(number, 2).await? } else { Vec::new() };
+    match (found.pop(), found.is_empty()) {
+        (Some(contact), true) => Ok(contact),
+        (Some(_), false) => Err(Failure::new(1, "several contacts end with these digits", "give more of the number")),
+        (None, _) => Err(Failure::new(1, "there is no such contact", "ringround contacts list shows all of them")),
+    }
+}
+
+async fn list(setting: &Setting, desk: &Desk, reveal: bool) -> Done {
+    let mut after = 0;
+    let mut rows = Vec::new();
+    loop {
+        let page = desk.store.contacts(after, 500).await?;
+        let Some(last) = page.last() else { break };
+        after = last.id;
+        for contact in &page {
+            let standings: Vec<String> = desk
+                .store
+                .standings(contact.id)
+                .await?
+                .iter()
+                .map(|(list, s)| format!("{list}: {}", s.in_words()))
+                .collect();
+            if setting.json {
+                println!("{}", in_json(contact, &standings, reveal));
+            } else {
+                rows.push(vec![
+                    print::number(&contact.phone, reveal),
+                    if reveal { contact.name.clone().unwrap_or_default() } else { String::new() },
+                    contact.language.clone().unwrap_or_default(),
+                    contact.internet.to_string(),
+                    contact.tags.join(";"),
+                    standings.join(", "),
+                    contact.held_for.clone().unwrap_or_default(),
+                ]);
+            }
+        }
+    }
+    if !setting.json {
+        let heading = ["number", "name", "language", "internet", "tags", "lists", "held"];
+        println!("{}", print::table(&heading, &[], rows));
+    }
+    Ok(0)
+}
+
+fn in_json(contact: &Contact, standings: &[String], reveal: bool) -> serde_json::Value {
+    json!({
+        "format": "ringround.contact/1", "number": print::number(&contact.phone, reveal),
+        "name": contact.name.as_ref().filter(|_| reveal), "language": contact.language, "internet": contact.internet.as_str(),
+        "tags": contact.tags, "lists": standings, "held_for": contact.held_for,
+    })
+}
+
+async fn show(setting: &Setting, desk: &Desk, contact: &Contact, reveal: bool) -> Done {
+    let standings = desk.store.standings(contact.id).await?;
+    let suppressed = !desk.store.suppressed_among(std::slice::from_ref(&contact.phone)).await?.is_empty();
+    let events = desk.store.events(contact.id).await?;
+    let lines = desk.store.conversation(contact.id).await?;
+    if setting.json {
+        let standings: Vec<String> = standings.iter().map(|(list, s)| format!("{list}: {}", s.in_words())).collect();
+        let mut told = in_json(contact, &standings, reveal);
+        told["suppressed"] = json!(suppressed);
+        told["ledger"] = events
+            .iter()
+            .map(|e| {
+                json!({
+                    "at": print::rfc3339(e.at), "kind": e.kind, "list": e.list, "actor": e.actor, "source": e.source,
+                    "wording": e.wording, "evidence": e.evidence.as_ref().filter(|_| reveal),
+                })
+            })
+            .collect();
+        told["conversation"] = lines.iter().map(|l| json!({
+            "at": print::rfc3339(l.at), "from": if l.theirs { "contact" } else { "us" }, "text": if l.theirs { print::private(&l.body, reveal) } else { l.body.clone() },
+            "state": l.state.map(|s| s.as_str()), "reason": l.reason,
+        })).collect();
+        println!("{told}");
+        return Ok(0);
+    }
+    println!(
+        "{}  internet {}, language {}",
+        print::number(&contact.phone, reveal),
+        contact.internet,
+        contact.language.as_deref().unwrap_or("not known")
+    );
+    if let Some(name) = contact.name.as_ref().filter(|_| reveal) {
+        println!("  name: {name}");
+    }
+    for (list, standing) in &standings {
+        println!("  list {list}: {}", standing.in_words());
+    }
+    if suppressed {
+        println!("  suppressed: said STOP; only their own START or join word brings them back");
+    }
+    if let Some(reason) = &contact.held_for {
+        println!("  held: {reason} (ringround inbox)");
+    }
+    println!("\nLedger");
+    for event in &events {
+        let list = event.list.as_ref().map_or_else(String::new, |l| format!(" {l}"));
+        let wording = event.wording.as_ref().map_or_else(String::new, |w| format!(", wording {w}"));
+        let evidence = event.evidence.as_ref().filter(|_| reveal).map_or_else(String::new, |e| format!(": “{e}”"));
+        println!(
+            "  {}  {}{list} by {} ({}{wording}){evidence}",
+            print::utc(event.at),
+            event.kind,
+            event.actor,
+            event.source
+        );
+    }
+    println!("\nConversation");
+    for line in &lines {
+        let end = match (line.state, &line.reason) {
+            (Some(state), Some(reason)) => format!("  [{state}: {reason}]"),
+            (Some(state), None) => format!("  [{state}]"),
+            (None, _) => String::new(),
+        };
+        println!(
+            "  {}  {} {}{end}",
+            print::utc(line.at),
+            if line.theirs { "←" } else { "→" },
+            if line.theirs { print::private(&line.body, reveal) } else { line.body.clone() }
+        );
+    }
+    Ok(0)
+}
+
+async fn add(setting: &Setting, desk: &Desk, draft: &ContactDraft, list: &str) -> Done {
+    let phones = std::slice::from_ref(&draft.phone);
+    let contact = desk.store.contact(&draft.phone).await?;
+    let standings = match &contact {
+        Some(contact) => desk.store.standings_among(list, &[contact.id]).await?,
+        None => Default::default(),
+    };
+    let existing = Existing {
+        standing: standings.into_values().next(),
+        suppressed: !desk.store.suppressed_among(phones).await?.is_empty(),
+        contact,
+    };
+    let by = user();
+    let how = draft.permission.as_ref().map_or("", |p| p.source.as_str());
+    desk.stock().await?;
+    let now = desk.clock.now();
+    let (verdict, decision) = desk.decide(|ids| admit(draft, &existing, &Source { list, how, by: &by }, now, ids));
+    if verdict == Verdict::Suppressed {
+        let hint = "ask them to text START or the join word themselves";
+        return Err(Failure::new(1, "this person said STOP or left: nobody but they can undo that", hint));
+    }
+    commit(desk, decision).await?;
+    said(setting, &draft.phone, verdict.as_str())
+}
+
+async fn set(setting: &Setting, desk: &Desk, contact: &Contact, draft: &ContactDraft, how: &str) -> Done {
+    let by = user();
+    desk.stock().await?;
+    let now = desk.clock.now();
+    let decision = desk.decide(|ids| change(draft, contact, &Source { list: "", how, by: &by }, now, ids));
+    let what = if decision.is_some() { "changed" } else { "unchanged" };
+    commit(desk, decision).await?;
+    said(setting, &contact.phone, what)
+}
+
+async fn gone(setting: &Setting, desk: &Desk, number: &str, list: Option<&str>, how: &str) -> Done {
+    let list = list.map(|list| one_list(&desk.settings, Some(list))).transpose()?;
+    desk.stock().await?;
+    let (contact, known) = match find(desk, number).await {
+        Ok(contact) => (contact, true),
+        // A stranger who rings to say "never text me" is heard too.
+        Err(missing) => match Phone::parse(number, &desk.settings.phone_rules) {
+            Ok(phone) => (Contact::unknown(desk.decide(|ids| ids.take()), phone), false),
+            Err(_) => return Err(missing),
+        },
+    };
+    let by = user();
+    let now = desk.clock.now();
+    let decision = desk.decide(|ids| leave(&contact, known, list.as_deref(), Ground { by: &by, how }, now, ids));
+    commit(desk, Some(decision)).await?;
+    said(setting, &contact.phone, "left")
+}
+
+async fn commit(desk: &Desk, decision: Option<crate::domain::change::Decision>) -> Result<(), Failure> {
+    let Some(decision) = decision else { return Ok(()) };
+    if desk.store.commit_one(decision, desk.clock.now()).await? {
+        return Ok(());
+    }
+    Err(Failure::new(
+        1,
+        "this contact changed in the same moment: nothing was written",
+        "look at it again, and repeat the command",
+    ))
+}
+
+fn said(setting: &Setting, phone: &Phone, what: &str) -> Done {
+    if setting.json {
+        println!("{}", json!({"format": "ringround.changed/1", "number": phone.masked(), "changed": what}));
+    } else {
+        println!("{}: {}", phone.masked(), what.replace('_', " "));
+    }
+    Ok(0)
+}

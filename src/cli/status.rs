@@ -1,0 +1,114 @@
+//! `ringround status`: how things stand, first as a sentence, then as a table.
+
+use super::setting::Setting;
+use super::{Done, print};
+use crate::app::desk::Desk;
+use crate::config::read_campaign;
+use crate::domain::campaign::CampaignState;
+use crate::domain::message::State;
+use crate::engine::plan;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
+
+/// Arguments of `status`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {}
+
+/// The next step to come: (campaign, step, when, the campaign's zone).
+type Next = (String, String, Timestamp, TimeZone);
+
+pub(super) async fn run(setting: &Setting, _: Args) -> Done {
+    let desk = setting.desk().await?;
+    let counts = desk.store.counts(None).await?;
+    let unread = desk.store.inbounds(true, 1000).await?.len();
+    let next = next(&desk).await?;
+    let campaigns = desk.store.campaigns().await?;
+    let running = campaigns.iter().filter(|c| c.state == CampaignState::Running).count();
+    if setting.json {
+        let lists: Vec<Value> = lists(&desk)
+            .await?
+            .into_iter()
+            .map(|(name, standing, people)| json!({"list": name, "standing": standing, "people": people}))
+            .collect();
+        println!(
+            "{}",
+            json!({
+                "format": "ringround.status/1", "contacts": desk.store.contact_count().await?, "opted_in": desk.store.opted_in().await?,
+                "campaigns": campaigns.len(), "running": running, "messages": counts.total(), "states": print::states(&counts),
+                "parts": counts.parts, "unread": unread, "lists": lists,
+                "next": next.map(|(campaign, step, at, zone)| json!({"campaign": campaign, "step": step, "at": print::rfc3339(at), "local": print::local_json(at, &zone)})),
+            })
+        );
+    } else {
+        println!(
+            "{}",
+            sentence(
+                running,
+                next.as_ref(),
+                counts.of(State::Queued),
+                unread,
+                counts.of(State::InDoubt),
+                counts.of(State::Unresolved)
+            )
+        );
+        for (name, standing, people) in lists(&desk).await? {
+            println!("  list {name}: {} {standing}", print::people(people));
+        }
+        let rows: Vec<Vec<String>> = State::ALL
+            .into_iter()
+            .filter(|s| counts.of(*s) > 0)
+            .map(|s| vec![s.as_str().to_owned(), counts.of(s).to_string()])
+            .chain([
+                vec!["all messages".to_owned(), counts.total().to_string()],
+                vec!["parts taken".to_owned(), counts.parts.to_string()],
+            ])
+            .collect();
+        println!("{}", print::table(&["", ""], &[1], rows));
+    }
+    desk.store.close().await;
+    Ok(0)
+}
+
+fn sentence(running: usize, next: Option<&Next>, queued: i64, unread: usize, in_doubt: i64, unresolved: i64) -> String {
+    let campaigns = if running == 1 { "1 campaign runs".to_owned() } else { format!("{running} campaigns run") };
+    let next = next.map_or_else(
+        || "nothing more is due".to_owned(),
+        |(campaign, step, at, zone)| format!("next is {step} of {campaign}, {}", print::local(*at, zone)),
+    );
+    let mut all = format!("{campaigns}; {next}; {queued} texts wait to be sent.");
+    if in_doubt > 0 {
+        all.push_str(&format!(" {in_doubt} are in doubt: the gateway is asked."));
+    }
+    if unresolved > 0 {
+        all.push_str(&format!(" {unresolved} need a person to decide."));
+    }
+    if unread > 0 {
+        all.push_str(&format!(" {unread} texts wait to be read (ringround inbox)."));
+    }
+    all
+}
+
+async fn next(desk: &Desk) -> Result<Option<Next>, super::Failure> {
+    let now = desk.clock.now();
+    let mut all: Vec<Next> = Vec::new();
+    for row in desk.store.campaigns().await?.into_iter().filter(|c| c.state == CampaignState::Running) {
+        let Some(campaign) = read_campaign(&row.source).0 else { continue };
+        if let Some(at) = plan::next_due(&campaign, now) {
+            let step = campaign.steps.iter().find(|s| !plan::occurrences(&campaign, s, at, at).is_empty());
+            all.push((row.id, step.map_or_else(String::new, |s| s.id.clone()), at, campaign.zone));
+        }
+    }
+    all.sort_by_key(|(_, _, at, _)| *at);
+    Ok(all.into_iter().next())
+}
+
+async fn lists(desk: &Desk) -> Result<Vec<(String, &'static str, u64)>, super::Failure> {
+    let mut all = Vec::new();
+    for list in &desk.settings.lists {
+        for (standing, people) in desk.store.list_counts(&list.name).await? {
+            all.push((list.name.clone(), standing.in_words(), u64::try_from(people).unwrap_or(0)));
+        }
+    }
+    Ok(all)
+}
