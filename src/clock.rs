@@ -117,6 +117,7 @@ impl VirtualClock {
 }
 
 /// 32 bytes from the operating system, for keys.
+#[expect(clippy::disallowed_methods, reason = "the one place that draws randomness")]
 pub fn random_seed() -> std::io::Result<[u8; 32]> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|e| std::io::Error::other(e.to_string()))?;

@@ -112,12 +112,9 @@ fn stopped(stops: &Stops, number: &str, at: Timestamp) -> bool {
 
 /// Does the ledger hold a live opt-in to the message's list at that time?
 fn agreed(history: &[(Id, Option<String>, bool, Timestamp)], line: &LedgerLine, at: Timestamp) -> bool {
-    let last = history
-        .iter()
-        .filter(|(contact, list, _, when)| {
-            *contact == line.contact && *when <= at && (list.is_none() || *list == line.list)
-        })
-        .next_back();
+    let last = history.iter().rfind(|(contact, list, _, when)| {
+        *contact == line.contact && *when <= at && (list.is_none() || *list == line.list)
+    });
     last.is_some_and(|(_, _, opted_in, _)| *opted_in)
 }
 

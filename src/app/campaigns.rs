@@ -27,6 +27,7 @@ pub fn check_source(source: &str, lists: &[String]) -> (Option<Campaign>, Vec<Pr
         }
     }
     problems.sort_by_key(|p| p.place);
+    problems.dedup(); // a text for everyone stands behind both doors
     let fit = campaign.filter(|_| !any_error(&problems));
     (fit, problems)
 }

@@ -84,12 +84,11 @@ fn without_duplicates(rows: Vec<ContactDraft>, report: &mut Report) -> Vec<Conta
     let mut seen: HashMap<Phone, u64> = HashMap::new();
     let mut kept = Vec::with_capacity(rows.len());
     for row in rows {
-        match seen.get(&row.phone) {
-            Some(first) => report.duplicates.push((row.line, *first)),
-            None => {
-                seen.insert(row.phone.clone(), row.line);
-                kept.push(row);
-            }
+        if let Some(first) = seen.get(&row.phone) {
+            report.duplicates.push((row.line, *first));
+        } else {
+            seen.insert(row.phone.clone(), row.line);
+            kept.push(row);
         }
     }
     kept

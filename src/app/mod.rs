@@ -12,4 +12,5 @@ pub mod run_virtual;
 pub mod scheduler;
 pub mod sender;
 pub mod spreadsheet;
+pub mod spreadsheet_cells;
 pub mod story;

@@ -55,13 +55,12 @@ impl Run {
             let next = self.next_instant().filter(|at| *at < end);
             // Never stand still: an instant that has passed without effect is looked at again a moment later.
             let soon = self.clock.now() + SignedDuration::from_millis(1);
-            match next {
-                Some(at) => self.clock.advance_to(at.max(soon)),
-                None => {
-                    self.clock.advance_to(end);
-                    self.world.advance_to(end);
-                    return Ok(());
-                }
+            if let Some(at) = next {
+                self.clock.advance_to(at.max(soon));
+            } else {
+                self.clock.advance_to(end);
+                self.world.advance_to(end);
+                return Ok(());
             }
         }
     }

@@ -4,6 +4,7 @@
 //! break is not. The csv crate reads the cells of one row; where rows begin and end is found here, because its own line
 //! numbers go wrong after blank lines and CRLF, and a quote that is never closed swallows the rest without a word.
 
+use super::spreadsheet_cells::{Column, cell_of, columns, language, read_date, tags, trimmed};
 use crate::domain::contact::{ContactDraft, Edit, Internet, Permission, RowProblem};
 use crate::domain::phone::{self, Phone, PhoneRules};
 use jiff::civil::Date;
@@ -35,72 +36,6 @@ pub struct Sheet {
 
 /// A quoted cell with more line breaks than this was never meant: its quote was not closed.
 const LONGEST_CELL: usize = 500;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Column {
-    Phone,
-    Name,
-    Language,
-    Internet,
-    Tags,
-    Source,
-    Date,
-    Wording,
-}
-
-/// Headings people write, folded: lower case, letters and digits only.
-const HEADINGS: &[(&str, Column)] = &[
-    ("phone", Column::Phone),
-    ("phonenumber", Column::Phone),
-    ("phoneno", Column::Phone),
-    ("mobile", Column::Phone),
-    ("mobilenumber", Column::Phone),
-    ("mobileno", Column::Phone),
-    ("mobilephone", Column::Phone),
-    ("tel", Column::Phone),
-    ("telephone", Column::Phone),
-    ("telephonenumber", Column::Phone),
-    ("number", Column::Phone),
-    ("contactnumber", Column::Phone),
-    ("name", Column::Name),
-    ("fullname", Column::Name),
-    ("parent", Column::Name),
-    ("parentname", Column::Name),
-    ("parentcarer", Column::Name),
-    ("language", Column::Language),
-    ("preferredlanguage", Column::Language),
-    ("internet", Column::Internet),
-    ("hasinternet", Column::Internet),
-    ("internetaccess", Column::Internet),
-    ("online", Column::Internet),
-    ("tags", Column::Tags),
-    ("groups", Column::Tags),
-    ("group", Column::Tags),
-    ("consentsource", Column::Source),
-    ("source", Column::Source),
-    ("consentdate", Column::Date),
-    ("dateofconsent", Column::Date),
-    ("date", Column::Date),
-    ("wording", Column::Wording),
-    ("consentwording", Column::Wording),
-    ("wordingversion", Column::Wording),
-];
-
-/// Languages by name; a BCP 47 tag is taken as it is.
-const LANGUAGES: &[(&str, &str)] = &[
-    ("english", "en"),
-    ("welsh", "cy"),
-    ("polish", "pl"),
-    ("urdu", "ur"),
-    ("punjabi", "pa"),
-    ("panjabi", "pa"),
-    ("arabic", "ar"),
-    ("bengali", "bn"),
-    ("romanian", "ro"),
-    ("somali", "so"),
-    ("gujarati", "gu"),
-    ("hindi", "hi"),
-];
 
 /// Reads a whole file.
 pub fn read(bytes: &[u8], rules: &PhoneRules, stated: &Stated) -> Sheet {
@@ -226,19 +161,6 @@ fn cells(record: &str, delimiter: char) -> Vec<String> {
     first.map(|record| record.iter().map(str::to_owned).collect()).unwrap_or_default()
 }
 
-fn columns(headings: &[String]) -> HashMap<usize, Column> {
-    let fold =
-        |heading: &String| -> String { heading.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect() };
-    let mut columns = HashMap::new();
-    for (at, heading) in headings.iter().enumerate() {
-        let known = HEADINGS.iter().find(|(name, _)| *name == fold(heading)).map(|(_, column)| *column);
-        if let Some(column) = known.filter(|column| !columns.values().any(|c| c == column)) {
-            columns.insert(at, column);
-        }
-    }
-    columns
-}
-
 struct Reading<'a> {
     headings: &'a [String],
     columns: &'a HashMap<usize, Column>,
@@ -274,7 +196,7 @@ impl Reading<'_> {
             problems.push(problem(record.line, heading, e.code(), &phone::mask(raw), &e.to_string(), e.advice()));
         });
         let (raw, heading) = cell(Column::Internet);
-        let internet = cell_of(raw, |raw| Internet::parse(raw)).ok_or_else(|| {
+        let internet = cell_of(raw, Internet::parse).ok_or_else(|| {
             problems.push(problem(
                 record.line,
                 heading,
@@ -350,46 +272,6 @@ impl Reading<'_> {
             wording: or(wording, &self.stated.wording)?,
         })
     }
-}
-
-fn trimmed(cell: &str) -> &str {
-    cell.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '\u{200b}'))
-}
-
-/// Blank keeps, `-` clears, anything else must be understood.
-pub fn cell_of<T>(cell: &str, read: impl Fn(&str) -> Option<T>) -> Option<Edit<T>> {
-    match cell {
-        "" => Some(Edit::Keep),
-        "-" => Some(Edit::Clear),
-        other => read(other).map(Edit::Set),
-    }
-}
-
-/// The tag of a language by name or tag.
-pub fn language(cell: &str) -> Option<String> {
-    let folded = cell.to_lowercase();
-    let named = LANGUAGES.iter().find(|(name, _)| *name == folded).map(|(_, tag)| (*tag).to_owned());
-    let tag = || (folded.len() == 2 && folded.chars().all(|c| c.is_ascii_lowercase())).then(|| folded.clone());
-    named.or_else(tag)
-}
-
-/// Tags, sorted, each once.
-pub fn tags(cell: &str) -> Vec<String> {
-    let mut tags: Vec<String> = cell.split(';').map(|t| t.trim().to_owned()).filter(|t| !t.is_empty()).collect();
-    tags.sort();
-    tags.dedup();
-    tags
-}
-
-/// `2022-01-17` or `17/01/2022` (day first: the files are British).
-fn read_date(cell: &str) -> Option<Date> {
-    let numbers: Vec<i16> = cell.split(['-', '/', '.']).map(|n| n.parse().ok()).collect::<Option<_>>()?;
-    let (year, month, day) = match numbers[..] {
-        [year, month, day] if year > 31 => (year, month, day),
-        [day, month, year] if year > 31 => (year, month, day),
-        _ => return None,
-    };
-    Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
 }
 
 fn problem(line: u64, column: &str, code: &'static str, value: &str, message: &str, advice: &str) -> RowProblem {

@@ -6,10 +6,11 @@ use crate::app::campaigns::{Applied, Steer, apply, steer, textable};
 use crate::app::desk::Desk;
 use crate::config::read_campaign;
 use crate::domain::message::State;
+use crate::engine::plan;
 use crate::store::CampaignRow;
 use serde_json::{Value, json};
 use std::io::{BufRead, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What to do with campaigns.
 #[derive(Debug, clap::Subcommand)]
@@ -80,7 +81,7 @@ pub(super) async fn find(desk: &Desk, id: &str) -> Result<CampaignRow, Failure> 
     Err(Failure::new(1, format!("there is no campaign \"{id}\""), hint))
 }
 
-async fn applied(setting: &Setting, desk: &Desk, file: &PathBuf) -> Done {
+async fn applied(setting: &Setting, desk: &Desk, file: &Path) -> Done {
     let source = read(file)?;
     let name = file.display().to_string();
     let (applied, warnings) = apply(desk, &source, &user()).await?;
@@ -189,6 +190,10 @@ async fn start(setting: &Setting, desk: &Desk, row: &CampaignRow, yes_to: Option
             ));
         }
     };
+    let over = read_campaign(&row.source).0.is_some_and(|c| plan::next_due(&c, desk.clock.now()).is_none());
+    if over {
+        eprintln!("note: every step of {} lies in the past: it will send nothing", row.id);
+    }
     if typed != people {
         let message = format!("nothing was started: {} would be texted, not {typed}", print::people(people));
         return Err(Failure::new(NOT_CONFIRMED, message, format!("look at: ringround plan {}", row.id)));

@@ -3,13 +3,17 @@
 use super::setting::{Setting, one_list, user};
 use super::{Done, Failure, print};
 use crate::app::desk::Desk;
-use crate::app::spreadsheet::{cell_of, language};
+use crate::app::spreadsheet_cells::{cell_of, language, tags};
+use crate::domain::consent::Standing;
 use crate::domain::contact::{Contact, ContactDraft, Edit, Internet, Permission};
+use crate::domain::message::State;
 use crate::domain::phone::{Phone, PhoneProblem};
 use crate::engine::admit::{Existing, Source, Verdict, admit, change};
 use crate::engine::leave::{Ground, leave};
+use crate::store::{ConversationLine, EventRow};
 use jiff::civil::Date;
 use serde_json::json;
+use std::collections::HashMap;
 
 /// What to do with contacts.
 #[derive(Debug, clap::Subcommand)]
@@ -99,7 +103,7 @@ impl Facts {
                 .ok_or_else(|| wrong("language", "write its English name or its tag, like ur"))?,
             internet: cell_of(&cell(&self.internet), Internet::parse)
                 .ok_or_else(|| wrong("internet", "write yes, no or unknown"))?,
-            tags: cell_of(&cell(&self.tags), |t| Some(crate::app::spreadsheet::tags(t))).unwrap_or(Edit::Keep),
+            tags: cell_of(&cell(&self.tags), |t| Some(tags(t))).unwrap_or(Edit::Keep),
             permission,
         })
     }
@@ -194,76 +198,87 @@ fn in_json(contact: &Contact, standings: &[String], reveal: bool) -> serde_json:
 }
 
 async fn show(setting: &Setting, desk: &Desk, contact: &Contact, reveal: bool) -> Done {
-    let standings = desk.store.standings(contact.id).await?;
-    let suppressed = !desk.store.suppressed_among(std::slice::from_ref(&contact.phone)).await?.is_empty();
-    let events = desk.store.events(contact.id).await?;
-    let lines = desk.store.conversation(contact.id).await?;
+    let known = Known {
+        standings: desk.store.standings(contact.id).await?,
+        suppressed: !desk.store.suppressed_among(std::slice::from_ref(&contact.phone)).await?.is_empty(),
+        events: desk.store.events(contact.id).await?,
+        lines: desk.store.conversation(contact.id).await?,
+    };
     if setting.json {
-        let standings: Vec<String> = standings.iter().map(|(list, s)| format!("{list}: {}", s.in_words())).collect();
-        let mut told = in_json(contact, &standings, reveal);
-        told["suppressed"] = json!(suppressed);
-        told["ledger"] = events
-            .iter()
-            .map(|e| {
-                json!({
-                    "at": print::rfc3339(e.at), "kind": e.kind, "list": e.list, "actor": e.actor, "source": e.source,
-                    "wording": e.wording, "evidence": e.evidence.as_ref().filter(|_| reveal),
-                })
-            })
-            .collect();
-        told["conversation"] = lines.iter().map(|l| json!({
-            "at": print::rfc3339(l.at), "from": if l.theirs { "contact" } else { "us" }, "text": if l.theirs { print::private(&l.body, reveal) } else { l.body.clone() },
-            "state": l.state.map(|s| s.as_str()), "reason": l.reason,
-        })).collect();
-        println!("{told}");
-        return Ok(0);
+        println!("{}", shown_in_json(contact, &known, reveal));
+    } else {
+        shown_in_words(contact, &known, reveal);
     }
-    println!(
-        "{}  internet {}, language {}",
-        print::number(&contact.phone, reveal),
-        contact.internet,
-        contact.language.as_deref().unwrap_or("not known")
-    );
+    Ok(0)
+}
+
+/// All that the store knows of a contact.
+struct Known {
+    standings: Vec<(String, Standing)>,
+    suppressed: bool,
+    events: Vec<EventRow>,
+    lines: Vec<ConversationLine>,
+}
+
+fn shown_in_json(contact: &Contact, known: &Known, reveal: bool) -> serde_json::Value {
+    let standings: Vec<String> = known.standings.iter().map(|(list, s)| format!("{list}: {}", s.in_words())).collect();
+    let event = |e: &EventRow| {
+        json!({
+            "at": print::rfc3339(e.at), "kind": e.kind, "list": e.list, "actor": e.actor, "source": e.source,
+            "wording": e.wording, "evidence": e.evidence.as_ref().filter(|_| reveal),
+        })
+    };
+    let line = |l: &ConversationLine| {
+        json!({
+            "at": print::rfc3339(l.at), "from": if l.theirs { "contact" } else { "us" }, "text": said_text(l, reveal),
+            "state": l.state.map(State::as_str), "reason": l.reason,
+        })
+    };
+    let mut told = in_json(contact, &standings, reveal);
+    told["suppressed"] = json!(known.suppressed);
+    told["ledger"] = known.events.iter().map(event).collect();
+    told["conversation"] = known.lines.iter().map(line).collect();
+    told
+}
+
+fn shown_in_words(contact: &Contact, known: &Known, reveal: bool) {
+    let language = contact.language.as_deref().unwrap_or("not known");
+    println!("{}  internet {}, language {language}", print::number(&contact.phone, reveal), contact.internet);
     if let Some(name) = contact.name.as_ref().filter(|_| reveal) {
         println!("  name: {name}");
     }
-    for (list, standing) in &standings {
+    for (list, standing) in &known.standings {
         println!("  list {list}: {}", standing.in_words());
     }
-    if suppressed {
-        println!("  suppressed: said STOP; only their own START or join word brings them back");
+    if known.suppressed {
+        println!("  must not be texted: only their own START or join word brings them back");
     }
     if let Some(reason) = &contact.held_for {
         println!("  held: {reason} (ringround inbox)");
     }
     println!("\nLedger");
-    for event in &events {
+    for event in &known.events {
         let list = event.list.as_ref().map_or_else(String::new, |l| format!(" {l}"));
         let wording = event.wording.as_ref().map_or_else(String::new, |w| format!(", wording {w}"));
         let evidence = event.evidence.as_ref().filter(|_| reveal).map_or_else(String::new, |e| format!(": “{e}”"));
-        println!(
-            "  {}  {}{list} by {} ({}{wording}){evidence}",
-            print::utc(event.at),
-            event.kind,
-            event.actor,
-            event.source
-        );
+        let at = print::utc(event.at);
+        println!("  {at}  {}{list} by {} ({}{wording}){evidence}", event.kind, event.actor, event.source);
     }
     println!("\nConversation");
-    for line in &lines {
+    for line in &known.lines {
         let end = match (line.state, &line.reason) {
             (Some(state), Some(reason)) => format!("  [{state}: {reason}]"),
             (Some(state), None) => format!("  [{state}]"),
             (None, _) => String::new(),
         };
-        println!(
-            "  {}  {} {}{end}",
-            print::utc(line.at),
-            if line.theirs { "←" } else { "→" },
-            if line.theirs { print::private(&line.body, reveal) } else { line.body.clone() }
-        );
+        let arrow = if line.theirs { "←" } else { "→" };
+        println!("  {}  {arrow} {}{end}", print::utc(line.at), said_text(line, reveal));
     }
-    Ok(0)
+}
+
+/// Ours as it was sent; theirs without what may be a number.
+fn said_text(line: &ConversationLine, reveal: bool) -> String {
+    if line.theirs { print::private(&line.body, reveal) } else { line.body.clone() }
 }
 
 async fn add(setting: &Setting, desk: &Desk, draft: &ContactDraft, list: &str) -> Done {
@@ -271,7 +286,7 @@ async fn add(setting: &Setting, desk: &Desk, draft: &ContactDraft, list: &str) -
     let contact = desk.store.contact(&draft.phone).await?;
     let standings = match &contact {
         Some(contact) => desk.store.standings_among(list, &[contact.id]).await?,
-        None => Default::default(),
+        None => HashMap::new(),
     };
     let existing = Existing {
         standing: standings.into_values().next(),
@@ -308,7 +323,7 @@ async fn gone(setting: &Setting, desk: &Desk, number: &str, list: Option<&str>, 
         Ok(contact) => (contact, true),
         // A stranger who rings to say "never text me" is heard too.
         Err(missing) => match Phone::parse(number, &desk.settings.phone_rules) {
-            Ok(phone) => (Contact::unknown(desk.decide(|ids| ids.take()), phone), false),
+            Ok(phone) => (Contact::unknown(desk.decide(super::super::domain::ids::Ids::take), phone), false),
             Err(_) => return Err(missing),
         },
     };

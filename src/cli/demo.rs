@@ -8,7 +8,7 @@ use crate::clock::random_seed;
 use crate::domain::message::State;
 use crate::store::{Place, Sabotage, Store};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 /// Arguments of `demo`.
@@ -62,7 +62,7 @@ pub(super) async fn run(setting: &Setting, args: Args) -> Done {
     bar.finish_and_clear();
     let config = folder.join("ringround.toml");
     if setting.json {
-        println!("{}", totals(&told.account));
+        println!("{}", serde_json::to_string(&totals(&told.account)).map_err(std::io::Error::from)?);
     } else {
         demo_print::story(&told).await?;
         demo_print::closing(&told, &config, sabotage.is_some());
@@ -86,18 +86,52 @@ fn toml_path(path: &Path) -> String {
 }
 
 /// One line of totals. `messages` is the sum of the states; the last four must be 0.
-fn totals(account: &Account) -> Value {
-    let mut totals = Map::new();
-    totals.insert("format".to_owned(), json!("ringround.demo/1"));
-    totals.insert("contacts".to_owned(), json!(account.contacts));
-    totals.insert("opted_in".to_owned(), json!(account.opted_in));
-    totals.insert("messages".to_owned(), json!(account.counts.total()));
-    for state in State::ALL {
-        totals.insert(state.as_str().to_owned(), json!(account.counts.of(state)));
+#[derive(Serialize)]
+struct Totals {
+    format: &'static str,
+    contacts: i64,
+    opted_in: i64,
+    messages: i64,
+    held: i64,
+    queued: i64,
+    submitting: i64,
+    accepted: i64,
+    delivered: i64,
+    undelivered: i64,
+    rejected: i64,
+    expired: i64,
+    cancelled: i64,
+    in_doubt: i64,
+    unresolved: i64,
+    parts: i64,
+    sent_twice: u64,
+    after_deadline: u64,
+    after_stop: u64,
+    without_consent: u64,
+}
+
+fn totals(account: &Account) -> Totals {
+    let of = |state| account.counts.of(state);
+    Totals {
+        format: "ringround.demo/1",
+        contacts: account.contacts,
+        opted_in: account.opted_in,
+        messages: account.counts.total(),
+        held: of(State::Held),
+        queued: of(State::Queued),
+        submitting: of(State::Submitting),
+        accepted: of(State::Accepted),
+        delivered: of(State::Delivered),
+        undelivered: of(State::Undelivered),
+        rejected: of(State::Rejected),
+        expired: of(State::Expired),
+        cancelled: of(State::Cancelled),
+        in_doubt: of(State::InDoubt),
+        unresolved: of(State::Unresolved),
+        parts: account.counts.parts,
+        sent_twice: account.sent_twice,
+        after_deadline: account.after_deadline,
+        after_stop: account.after_stop,
+        without_consent: account.without_consent,
     }
-    totals.insert("parts".to_owned(), json!(account.counts.parts));
-    for (name, count) in account.broken() {
-        totals.insert(name.to_owned(), json!(count));
-    }
-    Value::Object(totals)
 }

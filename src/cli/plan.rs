@@ -96,7 +96,7 @@ fn in_words(desk: &Desk, row: &CampaignRow, campaign: &Campaign, from: Timestamp
             ]
         })
         .collect();
-    let price = format!("{}", gateway.currency);
+    let price = gateway.currency.clone();
     let heading = ["when", "UTC", "step", "people", "each", "parts", &price, "takes", "not after"];
     println!("{}", print::table(&heading, &[3, 4, 5, 6, 7], cells));
     let parts: u64 = forecasts.iter().map(|f| f.parts).sum();
@@ -104,32 +104,38 @@ fn in_words(desk: &Desk, row: &CampaignRow, campaign: &Campaign, from: Timestamp
     if gateway.price_per_part == Price::default() {
         println!("  note: no price is set (gateway.price_per_part), so everything seems free");
     }
-    for forecast in forecasts {
-        notes(campaign, forecast);
-    }
+    notes(campaign, forecasts);
     if row.state == CampaignState::Draft {
         println!("  Not started: nothing is sent. If this is right:  ringround campaign start {}", row.id);
     }
     println!();
 }
 
-/// Who gets nothing and why, what quiet hours moved, who gets another language than they asked for.
-fn notes(campaign: &Campaign, forecast: &Forecast) {
-    if let Some(due) = forecast.moved_from {
-        println!("  {}: due {} in quiet hours, leaves when they end", forecast.step, print::local(due, &campaign.zone));
+/// Who gets nothing and why, what quiet hours moved, who gets another language than they asked for: each said once, with
+/// the steps it holds for.
+fn notes(campaign: &Campaign, forecasts: &[Forecast]) {
+    let mut notes: Vec<(String, Vec<&str>)> = Vec::new();
+    let mut note = |text: String, step| match notes.iter_mut().find(|(known, _)| *known == text) {
+        Some((_, steps)) if steps.contains(&step) => {}
+        Some((_, steps)) => steps.push(step),
+        None => notes.push((text, vec![step])),
+    };
+    for forecast in forecasts {
+        let step = forecast.step.as_str();
+        if let Some(due) = forecast.moved_from {
+            note(format!("due {} in quiet hours, leaves when they end", print::local(due, &campaign.zone)), step);
+        }
+        for (pass, people) in &forecast.nothing {
+            note(format!("{} nothing: {}", gets(*people), pass.as_str()), step);
+        }
+        for (language, people) in &forecast.fell_back {
+            note(format!("{} it in {}: there is no text in {language}", gets(*people), campaign.fallback), step);
+        }
     }
-    let at = campaign.local(forecast.leaves_at).strftime("%a %-d %b %H:%M");
-    for (pass, people) in &forecast.nothing {
-        println!("  {} {at}: {} nothing: {}", forecast.step, gets(*people), pass.as_str());
+    for (text, steps) in notes {
+        println!("  {text}\n      ({})", steps.join(", "));
     }
-    for (language, people) in &forecast.fell_back {
-        println!(
-            "  {} {at}: {} the text in {}: there is none in {language}",
-            forecast.step,
-            gets(*people),
-            campaign.fallback
-        );
-    }
+    println!("  People are counted as they stand now: those who say DONE or STOP until then get nothing more.\n");
 }
 
 fn gets(people: u64) -> String {
@@ -137,14 +143,15 @@ fn gets(people: u64) -> String {
 }
 
 fn samples(forecasts: &[Forecast]) {
+    let mut shown: Vec<&str> = Vec::new();
     for forecast in forecasts {
+        if shown.contains(&forecast.step.as_str()) {
+            continue; // each firing of a cron step says the same
+        }
+        shown.push(&forecast.step);
         for (kind, (text, parts)) in &forecast.samples {
-            println!(
-                "  {} ({kind}, {parts} {}):\n    {}",
-                forecast.step,
-                if *parts == 1 { "part" } else { "parts" },
-                text.replace('\n', "\n    ")
-            );
+            let parts = if *parts == 1 { "1 part".to_owned() } else { format!("{parts} parts") };
+            println!("  {} ({kind}, {parts}):\n    {}", forecast.step, text.replace('\n', "\n    "));
         }
     }
 }

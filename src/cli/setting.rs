@@ -78,6 +78,6 @@ pub(super) fn one_list(settings: &Settings, named: Option<&str>) -> Result<Strin
 
 /// Who runs the command, for the ledger: the operating system's user.
 pub(super) fn user() -> String {
-    let name = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_else(|_| "unknown".to_owned());
-    format!("admin:{name}")
+    let name = std::env::var("SUDO_USER").ok().or_else(|| whoami::username().ok());
+    format!("admin:{}", name.as_deref().unwrap_or("unknown"))
 }

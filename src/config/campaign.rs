@@ -7,7 +7,7 @@ use crate::domain::campaign::{Campaign, Texts, Value};
 use crate::domain::dial_in::DialIn;
 use crate::domain::moment::Milestones;
 use crate::domain::phone::Phone;
-use crate::domain::problem::{Place, Problem};
+use crate::domain::problem::{Place, Problem, did_you_mean};
 use crate::domain::schedule::quiet::Quiet;
 use crate::domain::schedule::zone::{self, Resolved};
 use crate::domain::template::Template;
@@ -91,9 +91,9 @@ fn read_zone(reader: &Reader<'_>) -> Option<(TimeZone, String)> {
     match zone::zone(&name) {
         Ok(zone) => Some((zone, name)),
         Err(problem) => {
-            let known = jiff::tz::db().available().map(|n| n.as_str().to_owned());
-            let close = known.map(|k| (strsim::damerau_levenshtein(&k, &name), k)).min().filter(|(d, _)| *d <= 3);
-            let hint = close.map_or("use a name like Europe/London".to_owned(), |(_, k)| format!("did you mean {k}?"));
+            let known: Vec<String> = jiff::tz::db().available().map(|n| n.as_str().to_owned()).collect();
+            let near = did_you_mean(&name, known.iter().map(String::as_str));
+            let hint = if near.len() < 60 { near } else { "use a name like Europe/London".to_owned() };
             reader.problem("config.unknown_zone", at, problem.to_string(), hint);
             None
         }

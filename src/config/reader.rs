@@ -1,6 +1,6 @@
 //! Reads TOML tables key by key, collecting every problem with its place instead of stopping at the first.
 
-use crate::domain::problem::{Place, Problem};
+use crate::domain::problem::{Place, Problem, did_you_mean};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -184,16 +184,7 @@ impl<'a> Reader<'a> {
     pub(super) fn finish(&self) {
         let asked = self.asked.borrow();
         for (key, _) in self.table.iter().filter(|(k, _)| !asked.contains(k.get_ref().as_ref())) {
-            let close = asked
-                .iter()
-                .map(|known| (strsim::damerau_levenshtein(known, key.get_ref()), *known))
-                .min()
-                .filter(|(distance, _)| *distance <= 3);
-            let known: Vec<&str> = asked.iter().copied().collect();
-            let hint = match close {
-                Some((_, known)) => format!("did you mean {known}?"),
-                None => format!("known here: {}", known.join(", ")),
-            };
+            let hint = did_you_mean(key.get_ref(), asked.iter().copied());
             self.problem("config.unknown_key", place(key.span()), format!("unknown key {}", key.get_ref()), hint);
         }
     }

@@ -194,7 +194,7 @@ fn read_list(table: &Reader<'_>, name: String, others: &[List]) -> List {
                 "choose another word, for example the name of the place",
             ),
             Ok(_) if taken => {
-                table.problem("config.join_word", at, "another list has this join word", "give each list its own")
+                table.problem("config.join_word", at, "another list has this join word", "give each list its own");
             }
             Ok(Some(JoinWordWarning::EverydayWord)) => {
                 let warning = Problem::warning(

@@ -94,7 +94,7 @@ pub enum When {
     /// Again and again between two instants, both inclusive.
     Cron {
         /// The pattern.
-        cron: Cron,
+        cron: Box<Cron>,
         /// Not before.
         from: Timestamp,
         /// Not after.

@@ -116,9 +116,9 @@ impl Words {
             let run = tokens.iter().take_while(|t| single(t)).count();
             let rest = tokens.split_off(run.max(1));
             if run >= 3 {
-                joined.push(tokens.concat())
+                joined.push(tokens.concat());
             } else {
-                joined.append(&mut tokens)
+                joined.append(&mut tokens);
             }
             tokens = rest;
         }
@@ -192,7 +192,8 @@ impl Words {
         by_word.or_else(by_name).map(|list| Scope::List(list.clone()))
     }
 
-    /// A plain opt-in: the list whose word it was.
+    /// A plain opt-in: the list whose word it was, or none for START.
+    #[expect(clippy::option_option, reason = "not an opt-in, one without a list, one with")]
     fn opt_in(&self, situation: &Situation<'_>) -> Option<Option<String>> {
         let plain = self.without(words::COURTESY);
         let sentence = plain.join(" ");
@@ -358,7 +359,7 @@ pub fn check_join_word(word: &str) -> Result<Option<JoinWordWarning>, JoinWordPr
     }
     let letters = plain.replace('0', "o").replace('1', "i").replace('5', "s");
     let like = |reserved: &&str| reserved.len() >= 4 && strsim::osa_distance(&letters, reserved) <= 1;
-    if is_reserved(&letters) || letters.starts_with("stop") || words::RESERVED_LIKE.iter().any(|w| like(w)) {
+    if is_reserved(&letters) || letters.starts_with("stop") || words::RESERVED_LIKE.iter().any(like) {
         return Err(JoinWordProblem::LikeReserved);
     }
     Ok(words::EVERYDAY.contains(&plain.as_str()).then_some(JoinWordWarning::EverydayWord))

@@ -50,3 +50,15 @@ impl Problem {
 pub fn any_error(problems: &[Problem]) -> bool {
     problems.iter().any(|p| p.severity == Severity::Error)
 }
+
+/// A hint for a name that is not known: the one probably meant, else all that are.
+pub fn did_you_mean<'k>(wrong: &str, known: impl IntoIterator<Item = &'k str>) -> String {
+    let known: Vec<&str> = known.into_iter().collect();
+    let beginning = |name: &&&str| name.len() >= 4 && (wrong.starts_with(**name) || name.starts_with(wrong));
+    let near = known.iter().map(|name| (strsim::damerau_levenshtein(name, wrong), name)).min();
+    let near = near.filter(|(distance, _)| *distance <= 3 && *distance < wrong.len()).map(|(_, name)| name);
+    match near.or_else(|| known.iter().find(beginning)) {
+        Some(name) => format!("did you mean {name}?"),
+        None => format!("known here: {}", known.join(", ")),
+    }
+}

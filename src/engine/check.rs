@@ -5,7 +5,7 @@ use super::choose::{in_language, speaks_of, speaks_of_link};
 use crate::domain::campaign::{Campaign, Step, Texts, Value, When};
 use crate::domain::contact::Internet;
 use crate::domain::dial_in::DialInWarning;
-use crate::domain::problem::{Place, Problem};
+use crate::domain::problem::{Place, Problem, did_you_mean};
 use crate::domain::template::{Context, Template, TemplateProblem};
 use crate::domain::text;
 
@@ -217,6 +217,10 @@ fn unfillable(template: &Template, context: &Context, problem: &TemplateProblem,
             "write {{ name | default(\"parent\") }}",
         );
     }
-    let known: Vec<&str> = context.keys().map(String::as_str).collect();
-    Problem::error("campaign.text", place, problem.to_string(), format!("known here: {}, name", known.join(", ")))
+    let known = context.keys().map(String::as_str).chain(["name"]);
+    let hint = match problem {
+        TemplateProblem::Missing { name: Some(name) } => did_you_mean(name, known),
+        _ => "values stand in {{ two braces }}".to_owned(),
+    };
+    Problem::error("campaign.text", place, problem.to_string(), hint)
 }

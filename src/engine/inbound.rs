@@ -176,13 +176,12 @@ impl Desk<'_> {
 
     /// START brings back to the lists they left (or the only one there is); a join word to its own.
     fn join(&mut self, list: Option<&str>) {
-        let lists: Vec<List> = match list {
-            Some(name) => self.around.lists.iter().filter(|l| l.name == name).cloned().collect(),
-            None => {
-                let left = |l: &&List| self.sender.standings.iter().any(|(n, s)| n == &l.name && *s == Standing::Out);
-                let known: Vec<List> = self.around.lists.iter().filter(left).cloned().collect();
-                if known.is_empty() { self.own_list().cloned().into_iter().collect() } else { known }
-            }
+        let lists: Vec<List> = if let Some(name) = list {
+            self.around.lists.iter().filter(|l| l.name == name).cloned().collect()
+        } else {
+            let left = |l: &&List| self.sender.standings.iter().any(|(n, s)| n == &l.name && *s == Standing::Out);
+            let known: Vec<List> = self.around.lists.iter().filter(left).cloned().collect();
+            if known.is_empty() { self.own_list().cloned().into_iter().collect() } else { known }
         };
         let Some(first) = lists.first().cloned() else { return };
         let (contact, at) = (self.contact.id, self.text.received_at);

@@ -25,7 +25,7 @@ pub struct Due {
 /// All occurrences in `(cursor, now]`, in order of time.
 pub fn due(campaign: &Campaign, cursor: Timestamp, now: Timestamp) -> Vec<Due> {
     let mut all: Vec<Due> = campaign.steps.iter().flat_map(|step| due_of(campaign, step, cursor, now)).collect();
-    all.sort_by(|a, b| a.occurrence.due_at.cmp(&b.occurrence.due_at));
+    all.sort_by_key(|a| a.occurrence.due_at);
     all
 }
 

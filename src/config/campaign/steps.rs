@@ -5,7 +5,7 @@ use crate::config::reader::Reader;
 use crate::domain::campaign::{Audience, Campaign, Step, Texts, When};
 use crate::domain::contact::Internet;
 use crate::domain::moment::{Moment, MomentProblem};
-use crate::domain::problem::Place;
+use crate::domain::problem::{Place, did_you_mean};
 use crate::domain::schedule::cron::{Cron, DayRule};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 pub(super) fn read_step(table: &Reader<'_>, campaign: &Campaign) -> Option<Step> {
     let id = table.need_text("id").and_then(|(id, at)| super::checked_id(table, id, at).map(|id| (id, at)));
     let when = read_when(table, campaign);
-    let not_after = read_not_after(table, campaign, when.as_ref());
+    let not_after = read_not_after(table, campaign);
     let audience = table.table("audience").map(|a| read_audience(&a)).unwrap_or_default();
     let stops_when_done = table.flag("stops_when_done").unwrap_or(false);
     let no_phone_reason = table.text("no_phone_reason").map(|(reason, _)| reason);
@@ -93,7 +93,7 @@ fn read_cron(table: &Reader<'_>, campaign: &Campaign) -> Option<When> {
     let (pattern, at) = table.text("cron")?;
     let between = table.texts("between");
     let cron = match Cron::parse(&pattern, rule) {
-        Ok(cron) => Some(cron),
+        Ok(cron) => Some(Box::new(cron)),
         Err(problem) => {
             table.problem(
                 "campaign.cron",
@@ -129,9 +129,9 @@ fn read_cron(table: &Reader<'_>, campaign: &Campaign) -> Option<When> {
 }
 
 /// Where a cron step says nothing, nothing of it leaves after its second milestone; any other step has to say.
-fn read_not_after(table: &Reader<'_>, campaign: &Campaign, when: Option<&When>) -> Option<Moment> {
+fn read_not_after(table: &Reader<'_>, campaign: &Campaign) -> Option<Moment> {
     let Some((text, at)) = table.text("not_after") else {
-        if let (false, Some(When::Cron { .. })) = (table.has("not_after"), when) {
+        if !table.has("not_after") && table.has("cron") {
             let end = table.texts("between")?.pop()?.0;
             return Moment::parse(&end).ok();
         }
@@ -158,14 +158,7 @@ fn resolve(table: &Reader<'_>, campaign: &Campaign, text: &str, at: Place) -> Op
 fn unresolved(table: &Reader<'_>, campaign: &Campaign, problem: &MomentProblem, at: Place) {
     let names: Vec<&str> = campaign.milestones.keys().map(String::as_str).collect();
     let (code, hint) = match problem {
-        MomentProblem::UnknownMilestone(name) => {
-            let close = names.iter().map(|n| (strsim::damerau_levenshtein(n, name), *n)).min().filter(|(d, _)| *d <= 3);
-            let hint = close.map_or_else(
-                || format!("milestones here: {}", names.join(", ")),
-                |(_, n)| format!("did you mean {n}?"),
-            );
-            ("campaign.unknown_milestone", hint)
-        }
+        MomentProblem::UnknownMilestone(name) => ("campaign.unknown_milestone", did_you_mean(name, names)),
         MomentProblem::Unreadable(_) => (
             "campaign.moment",
             "write a milestone, or one with a distance: survey_closes - 3h, visit + 1 day".to_owned(),

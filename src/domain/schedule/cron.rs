@@ -17,7 +17,7 @@ use thiserror::Error;
 pub struct Cron {
     pattern: String,
     rule: DayRule,
-    cron: croner::Cron,
+    matcher: croner::Cron,
     /// A fixed-time schedule runs once per wall-clock time; an interval (`*` in seconds, minutes or hours) follows real
     /// time.
     fixed: bool,
@@ -77,7 +77,7 @@ impl Cron {
         if !nickname && !(5..=6).contains(&fields.len()) {
             return Err(CronProblem::Fields);
         }
-        let names = &FIELDS[if fields.len() == 5 { 1 } else { 0 }..];
+        let names = &FIELDS[usize::from(fields.len() == 5)..];
         if !nickname {
             for (name, field) in names.iter().zip(&fields) {
                 check_field(name, field)?;
@@ -102,7 +102,7 @@ impl Cron {
         let cron = parser
             .parse(written)
             .or_else(|_| CronParser::builder().dom_and_dow(rule == DayRule::And).build().parse(written));
-        Ok(Self { pattern: pattern.trim().to_owned(), rule, cron: cron.map_err(unreadable)?, fixed })
+        Ok(Self { pattern: pattern.trim().to_owned(), rule, matcher: cron.map_err(unreadable)?, fixed })
     }
 
     /// All runs in `[from, to]`, in order of time; two that land on one instant are one.
@@ -148,7 +148,7 @@ impl Cron {
         let mut at = Wall(first);
         let mut inclusive = true;
         std::iter::from_fn(move || {
-            at = self.cron.find_next_occurrence(&at, inclusive).ok()?;
+            at = self.matcher.find_next_occurrence(&at, inclusive).ok()?;
             inclusive = false;
             (at.0 <= last).then_some(at.0)
         })
