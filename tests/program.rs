@@ -1,6 +1,6 @@
 //! The program as people meet it: the real binary, its output, its exit codes.
 
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 mod program {
     pub mod bad_input;
