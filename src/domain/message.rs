@@ -242,6 +242,13 @@ pub enum Outcome {
         /// How long it asked us to wait, where it said.
         retry_after: Option<jiff::SignedDuration>,
     },
+    /// It takes nothing from us until a person has seen to it. Nothing was sent.
+    Barred {
+        /// What is wrong.
+        bar: Bar,
+        /// The gateway's own words or code, for a person.
+        detail: String,
+    },
     /// No byte of the request left (name, connection or TLS failed). Nothing was sent.
     NotSent {
         /// What failed, without addresses or secrets.
@@ -252,6 +259,15 @@ pub enum Outcome {
         /// What happened, without addresses or secrets.
         reason: String,
     },
+}
+
+/// Why a gateway takes nothing from us: the line pauses at once, and a person is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bar {
+    /// Wrong or revoked credentials, or an account set up wrongly.
+    Credentials,
+    /// No credit left.
+    Credit,
 }
 
 /// Why a gateway said no; the class decides what happens next.
@@ -272,4 +288,6 @@ pub enum RefusalClass {
     Text,
     /// The number told the gateway to stop: as good as STOP to us.
     OptedOut,
+    /// No way leads to this number: a landline, another country.
+    Unroutable,
 }

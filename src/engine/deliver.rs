@@ -35,6 +35,9 @@ pub fn deliver(claimed: &Claimed, outcome: &Outcome, terms: &Terms, now: Timesta
         Outcome::Throttled { .. } => {
             MessageMove { next_at: Some(terms.retry_at), ..to(State::Queued).because("the gateway asked to wait") }
         }
+        Outcome::Barred { detail, .. } => {
+            MessageMove { next_at: Some(terms.retry_at), ..to(State::Queued).because(detail.clone()) }
+        }
         Outcome::NotSent { reason } => {
             MessageMove { next_at: Some(terms.retry_at), ..to(State::Queued).because(reason.clone()) }
         }

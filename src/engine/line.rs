@@ -37,7 +37,7 @@ impl Line {
         let asked = match outcome {
             Outcome::Accepted { .. } | Outcome::Refused(_) => return Self::default(),
             Outcome::Throttled { retry_after } => *retry_after,
-            Outcome::NotSent { .. } | Outcome::Unclear { .. } => None,
+            Outcome::NotSent { .. } | Outcome::Unclear { .. } | Outcome::Barred { .. } => None,
         };
         if self.closed_until.is_some_and(|until| now < until) {
             return self; // one outage, many answers: those in flight do not lengthen the pause
