@@ -1,0 +1,11 @@
+//! The store's conformance suite: every statement of `src/store` on SQLite and on PostgreSQL, with concurrent cases.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+mod store {
+    mod made;
+
+    mod opening;
+}
