@@ -194,8 +194,7 @@ async fn receive(
             &text.gateway_id,
             contact,
             &text.raw_from,
-            // PostgreSQL's TEXT cannot hold U+0000.
-            &text.body.replace('\0', "\u{fffd}"),
+            &text.body,
             meaning,
             needs_person,
             text.received_at,
