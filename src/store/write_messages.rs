@@ -82,7 +82,8 @@ pub(super) async fn move_one(tx: &mut Tx, moved: &MessageMove) -> Result<u64, St
     let ask_at = (moved.to == State::InDoubt).then_some(moved.next_at).flatten();
     tx.run(
         "UPDATE messages SET state = $3, reason = $4, gateway_id = COALESCE($5, gateway_id),
-           not_before = COALESCE($6, not_before), ask_at = $7, answered_at = COALESCE($8, answered_at), ended_at = $9
+           not_before = COALESCE($6, not_before), ask_at = $7, answered_at = COALESCE($8, answered_at), ended_at = $9,
+           absent = CASE WHEN $3 = 'in_doubt' THEN 0 ELSE absent END
          WHERE id = $1 AND state = $2 AND (CAST($10 AS BIGINT) IS NULL OR epoch = $10)",
         args![
             moved.id,
