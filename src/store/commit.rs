@@ -33,7 +33,8 @@ impl Store {
         Ok(applied == [true])
     }
 
-    pub(super) async fn apply(
+    /// Writes decisions in a transaction of the caller's (tests look at what happens before it commits).
+    pub async fn apply(
         &self,
         tx: &mut Tx,
         decisions: &[Decision],
