@@ -5,7 +5,11 @@
 mod support;
 
 mod store {
+    mod claims;
+    mod edges;
+    mod guards;
     mod made;
-
     mod opening;
+    mod races;
+    mod writes;
 }

@@ -34,12 +34,7 @@ impl Store {
     }
 
     /// Writes decisions in a transaction of the caller's (tests look at what happens before it commits).
-    pub async fn apply(
-        &self,
-        tx: &mut Tx,
-        decisions: &[Decision],
-        now: Timestamp,
-    ) -> Result<Vec<bool>, StoreError> {
+    pub async fn apply(&self, tx: &mut Tx, decisions: &[Decision], now: Timestamp) -> Result<Vec<bool>, StoreError> {
         let mut applied = Vec::with_capacity(decisions.len());
         for Decision(changes) in decisions {
             let mut held = true;

@@ -173,9 +173,11 @@ impl World {
         MessageMove::new(message, from, to, self.now)
     }
 
-    /// An entry of the ledger that can be looked for afterwards.
-    pub fn mark(&self, contact: Id) -> Change {
-        Change::Recorded(Event::new(self.id(), self.now, EventKind::Changed, "admin:test", "mark").about(contact, None))
+    /// An entry of the ledger that can be looked for afterwards, and its id.
+    pub fn mark(&self, contact: Id) -> (Id, Change) {
+        let id = self.id();
+        let event = Event::new(id, self.now, EventKind::Changed, "admin:test", "mark").about(contact, None);
+        (id, Change::Recorded(event))
     }
 
     /// All that a STOP writes, as `engine::inbound` decides it.
