@@ -5,11 +5,14 @@
 mod support;
 
 mod store {
+    mod agreement;
     mod claims;
     mod edges;
     mod guards;
     mod made;
     mod opening;
     mod races;
+    mod views;
+    mod views_messages;
     mod writes;
 }

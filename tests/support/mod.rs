@@ -14,6 +14,7 @@ use sqlx::AssertSqlSafe;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
+use tokio::runtime::Runtime;
 
 /// No test takes longer, on a slow machine under load.
 const BOUND: Duration = Duration::from_secs(120);
@@ -123,22 +124,34 @@ pub async fn until(mut is_so: impl AsyncFnMut() -> bool) {
 
 /// Runs a test on a place where there is no database yet.
 pub fn on_ground(engine: Engine, test: impl AsyncFnOnce(&Ground)) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let Some(ground) = Ground::new(engine).await else { return };
-        let in_time = tokio::time::timeout(BOUND, test(&ground)).await;
-        ground.clear().await;
-        in_time.expect("a test is done within its bound");
-    });
+    with_ground(engine, |runtime, ground| bounded(runtime, test(ground)));
 }
 
 /// Runs a test on a migrated database.
 pub fn on(engine: Engine, test: impl AsyncFnOnce(&World)) {
-    on_ground(engine, async |ground: &Ground| {
-        let world = World::new(ground).await;
-        test(&world).await;
-        world.store.close().await;
+    with_world(engine, |runtime, world| bounded(runtime, test(world)));
+}
+
+/// The same for a test that cannot be async as a whole, and bounds its own parts.
+pub fn with_world(engine: Engine, test: impl FnOnce(&Runtime, &World)) {
+    with_ground(engine, |runtime, ground| {
+        let world = runtime.block_on(World::new(ground));
+        test(runtime, &world);
+        runtime.block_on(world.store.close());
     });
+}
+
+fn with_ground(engine: Engine, test: impl FnOnce(&Runtime, &Ground)) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let Some(ground) = runtime.block_on(Ground::new(engine)) else { return };
+    test(&runtime, &ground);
+    runtime.block_on(ground.clear());
+}
+
+/// Waits for the end of it, but not for ever.
+pub fn bounded<T>(runtime: &Runtime, future: impl Future<Output = T>) -> T {
+    let in_time = runtime.block_on(async { tokio::time::timeout(BOUND, future).await });
+    in_time.expect("a test is done within its bound")
 }
 
 /// Makes `name::sqlite` and `name::postgres` of each `async fn name`. With `on_ground: `, of functions that take a
