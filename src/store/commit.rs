@@ -33,12 +33,8 @@ impl Store {
         Ok(applied == [true])
     }
 
-    pub(super) async fn apply(
-        &self,
-        tx: &mut Tx,
-        decisions: &[Decision],
-        now: Timestamp,
-    ) -> Result<Vec<bool>, StoreError> {
+    /// Writes decisions in a transaction of the caller's (tests look at what happens before it commits).
+    pub async fn apply(&self, tx: &mut Tx, decisions: &[Decision], now: Timestamp) -> Result<Vec<bool>, StoreError> {
         let mut applied = Vec::with_capacity(decisions.len());
         for Decision(changes) in decisions {
             let mut held = true;
@@ -105,7 +101,7 @@ impl Store {
     }
 }
 
-const HOLD_CONTACT: &str = "UPDATE contacts SET held_for = $2 WHERE id = $1";
+const HOLD_CONTACT: &str = "UPDATE contacts SET held_for = $2 WHERE id = $1 AND held_for IS DISTINCT FROM $2";
 const SET_STANDING: &str = "INSERT INTO consents (contact_id, list, standing, since) VALUES ($1, $2, $3, $4)
     ON CONFLICT (contact_id, list) DO UPDATE SET standing = excluded.standing, since = excluded.since
     WHERE consents.standing <> excluded.standing AND ($5 = FALSE OR consents.standing <> 'out')";
@@ -189,15 +185,7 @@ async fn receive(
         "INSERT INTO inbounds (id, gateway, gateway_id, contact_id, sender, body, meaning, needs_person, received_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (gateway, gateway_id) DO NOTHING",
         args![
-            text.id,
-            &text.gateway,
-            &text.gateway_id,
-            contact,
-            &text.raw_from,
-            // PostgreSQL's TEXT cannot hold U+0000.
-            &text.body.replace('\0', "\u{fffd}"),
-            meaning,
-            needs_person,
+            text.id, &text.gateway, &text.gateway_id, contact, &text.raw_from, &text.body, meaning, needs_person,
             text.received_at,
         ],
     )

@@ -172,25 +172,27 @@ impl From<Option<i64>> for Value {
 
 impl From<&str> for Value {
     fn from(value: &str) -> Self {
-        Self::Text(Some(value.to_owned()))
+        // PostgreSQL's TEXT cannot hold U+0000, and a gateway may hand over anything: one such character in any word of
+        // theirs would have the whole decision refused, a STOP included.
+        Self::Text(Some(value.replace('\0', "\u{fffd}")))
     }
 }
 
 impl From<&String> for Value {
     fn from(value: &String) -> Self {
-        Self::Text(Some(value.clone()))
+        Self::from(value.as_str())
     }
 }
 
 impl From<Option<&str>> for Value {
     fn from(value: Option<&str>) -> Self {
-        Self::Text(value.map(str::to_owned))
+        value.map_or(Self::Text(None), Self::from)
     }
 }
 
 impl From<&Option<String>> for Value {
     fn from(value: &Option<String>) -> Self {
-        Self::Text(value.clone())
+        Self::from(value.as_deref())
     }
 }
 

@@ -17,7 +17,7 @@ mod views;
 mod views_messages;
 mod write_messages;
 
-pub use claim::ClaimRequest;
+pub use claim::{ClaimRequest, claim};
 pub use db::{Db, Row, Tx};
 pub use error::StoreError;
 pub use meta::Identity;

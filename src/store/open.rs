@@ -114,11 +114,16 @@ impl Store {
             return Err(StoreError::TooNew { found, needed: SCHEMA_VERSION });
         }
         let migrator = migrator();
-        match &db {
+        let migrated = match &db {
             Db::Sqlite(pool) => migrator.run(pool).await,
             Db::Postgres(pool) => migrator.run(pool).await,
+        };
+        if let Err(error) = migrated {
+            // The migrator takes no lock on SQLite: that another program was faster is no failure.
+            if version(&db).await? != SCHEMA_VERSION {
+                return Err(StoreError::Database(error.to_string()));
+            }
         }
-        .map_err(|e| StoreError::Database(e.to_string()))?;
         Identity::draw(&db, seed).await?;
         let identity = Identity::read(&db).await?;
         Ok((Self { db, identity }, found))

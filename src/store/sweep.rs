@@ -51,7 +51,7 @@ impl Store {
         let doubted = tx
             .run(
                 "UPDATE messages SET state = 'in_doubt', reason = 'the worker stopped while it was being sent',
-                   answered_at = $2, ask_at = $3
+                   answered_at = $2, ask_at = $3, absent = 0
                  WHERE state = 'submitting' AND epoch < $1",
                 args![epoch, now, ask_at],
             )

@@ -72,7 +72,8 @@ fn body_id(text: &str) -> Id {
 
 /// One move. Guard: the message is where the decision saw it, claimed by the epoch the decision belongs to.
 pub(super) async fn move_one(tx: &mut Tx, moved: &MessageMove) -> Result<u64, StoreError> {
-    if Edge::between(moved.from, moved.to).is_none() {
+    // The claim is an edge too, but the claim statement's own: here it would ask nobody's consent.
+    if matches!(Edge::between(moved.from, moved.to), None | Some(Edge::Claim)) {
         return Err(StoreError::Corrupt("a move that the chart of states does not have"));
     }
     let ended = moved.to.is_final().then_some(moved.at);
@@ -81,7 +82,8 @@ pub(super) async fn move_one(tx: &mut Tx, moved: &MessageMove) -> Result<u64, St
     let ask_at = matches!(moved.to, State::InDoubt | State::Accepted).then_some(moved.next_at).flatten();
     tx.run(
         "UPDATE messages SET state = $3, reason = $4, gateway_id = COALESCE($5, gateway_id),
-           not_before = COALESCE($6, not_before), ask_at = $7, answered_at = COALESCE($8, answered_at), ended_at = $9
+           not_before = COALESCE($6, not_before), ask_at = $7, answered_at = COALESCE($8, answered_at), ended_at = $9,
+           absent = CASE WHEN $3 = 'in_doubt' THEN 0 ELSE absent END
          WHERE id = $1 AND state = $2 AND (CAST($10 AS BIGINT) IS NULL OR epoch = $10)",
         args![
             moved.id,

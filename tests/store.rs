@@ -1,0 +1,19 @@
+//! The store's conformance suite: every statement of `src/store` on SQLite and on PostgreSQL, with concurrent cases.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+mod store {
+    mod agreement;
+    mod claims;
+    mod edges;
+    mod guards;
+    mod made;
+    mod opening;
+    mod races;
+    mod statements;
+    mod views;
+    mod views_messages;
+    mod writes;
+}

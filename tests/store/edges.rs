@@ -1,0 +1,223 @@
+//! The chart of states, held by the store: every edge is applied with all it carries, and every other move is refused.
+
+use crate::store::made::{CAMPAIGN, request};
+use crate::support::{World, both_engines};
+use jiff::SignedDuration;
+use ringround::domain::campaign::CampaignState;
+use ringround::domain::change::{Change, Decision, MessageMove};
+use ringround::domain::ids::Id;
+use ringround::domain::message::{Edge, State};
+use ringround::store::StoreError;
+use std::collections::BTreeSet;
+
+both_engines! {
+    every_edge_is_applied, every_other_move_is_refused, a_move_from_elsewhere_changes_nothing,
+    an_outcome_of_another_epoch_changes_nothing, a_turn_records_and_claims_in_one, what_expires_and_what_does_not,
+    what_an_earlier_start_claimed_is_in_doubt, a_second_doubt_counts_from_zero, a_turn_that_fails_claims_nothing,
+}
+
+fn pairs() -> impl Iterator<Item = (State, State)> {
+    State::ALL.into_iter().flat_map(|from| State::ALL.into_iter().map(move |to| (from, to)))
+}
+
+/// What of a message's row a move may touch.
+#[derive(Debug, PartialEq, Eq)]
+struct Touched {
+    state: State,
+    not_before: Option<i64>,
+    ask_at: Option<i64>,
+    answered_at: Option<i64>,
+    ended_at: Option<i64>,
+    gateway_id: Option<String>,
+    reason: Option<String>,
+}
+
+async fn touched(world: &World, id: Id) -> Touched {
+    let sql = format!(
+        "SELECT state, not_before, ask_at, answered_at, ended_at, gateway_id, reason FROM messages WHERE id = {id}"
+    );
+    let rows = world.store.db().rows(sqlx::AssertSqlSafe(sql), vec![]).await.unwrap();
+    let row = &rows[0];
+    Touched {
+        state: State::parse(&row.text(0).unwrap()).unwrap(),
+        not_before: row.opt_int(1).unwrap(),
+        ask_at: row.opt_int(2).unwrap(),
+        answered_at: row.opt_int(3).unwrap(),
+        ended_at: row.opt_int(4).unwrap(),
+        gateway_id: row.opt_text(5).unwrap(),
+        reason: row.opt_text(6).unwrap(),
+    }
+}
+
+async fn every_edge_is_applied(world: &World) {
+    let family = world.family(1).await;
+    let mut edges = BTreeSet::from([Edge::Claim]); // the claim's own: see claims.rs
+    for (from, to) in pairs() {
+        let Some(edge) = Edge::between(from, to).filter(|edge| *edge != Edge::Claim) else { continue };
+        edges.insert(edge);
+        let id = world.text_in(family, from).await;
+        let (at, next_at) = (world.at(10), world.at(40));
+        let carried = MessageMove {
+            gateway_id: (to == State::Accepted).then(|| "g1".to_owned()),
+            next_at: Some(next_at),
+            ..MessageMove::new(id, from, to, at).because("so it is")
+        };
+        world.done(vec![Change::MessageMoved(carried)]).await;
+        let at = Some(at.as_millisecond());
+        let next_at = Some(next_at.as_millisecond());
+        let expected = Touched {
+            state: to,
+            not_before: if to == State::Queued { next_at } else { Some(world.now.as_millisecond()) },
+            ask_at: next_at.filter(|_| to == State::InDoubt),
+            answered_at: at.filter(|_| from == State::Submitting),
+            ended_at: at.filter(|_| to.is_final()),
+            gateway_id: (to == State::Accepted).then(|| "g1".to_owned()),
+            reason: Some("so it is".to_owned()),
+        };
+        assert_eq!(touched(world, id).await, expected, "{edge:?}: {from} to {to}");
+        // A second move that says nothing of the gateway's id keeps the first one's.
+        if to == State::Accepted {
+            world.done(vec![Change::MessageMoved(world.moved(id, to, State::Delivered))]).await;
+            assert_eq!(touched(world, id).await.gateway_id.as_deref(), Some("g1"));
+        }
+    }
+    assert_eq!(edges.len(), 17, "all edges that the chart names");
+}
+
+async fn every_other_move_is_refused(world: &World) {
+    let family = world.family(1).await;
+    let mut refused = 0;
+    for (from, to) in pairs() {
+        if Edge::between(from, to).is_some_and(|edge| edge != Edge::Claim) {
+            continue;
+        }
+        let id = world.text_in(family, from).await;
+        let before = touched(world, id).await;
+        let (_, neighbour) = world.mark(family);
+        let commit = [neighbour.into(), Change::MessageMoved(world.moved(id, from, to)).into()];
+        let error = world.store.commit(&commit, world.now).await.unwrap_err();
+        assert!(matches!(error, StoreError::Corrupt(_)), "{from} to {to}: {error}");
+        assert_eq!(touched(world, id).await, before);
+        refused += 1;
+    }
+    assert_eq!(refused, 121 - 26);
+    assert_eq!(world.number("SELECT COUNT(*) FROM events").await, Some(0), "nor is anything written beside it");
+}
+
+async fn a_move_from_elsewhere_changes_nothing(world: &World) {
+    let family = world.family(1).await;
+    let id = world.text_in(family, State::Accepted).await;
+    let before = touched(world, id).await;
+    for (from, to) in [(State::Queued, State::Cancelled), (State::InDoubt, State::Queued)] {
+        assert!(!world.tried(vec![Change::MessageMoved(world.moved(id, from, to))]).await);
+    }
+    assert!(!world.tried(vec![Change::MessageMoved(world.moved(world.id(), State::Queued, State::Expired))]).await);
+    assert_eq!(touched(world, id).await, before);
+}
+
+async fn an_outcome_of_another_epoch_changes_nothing(world: &World) {
+    world.campaign(CAMPAIGN, CampaignState::Running).await;
+    let id = world.due_text(world.family(1).await).await;
+    assert_eq!(world.claim(10).await, [id]);
+    let outcome = |epoch| {
+        let moved = world.moved(id, State::Submitting, State::Accepted);
+        Decision::from(Change::MessageMoved(MessageMove { epoch: Some(epoch), ..moved }))
+    };
+    let (applied, _) = world.store.turn(&[outcome(2), outcome(0)], &request(0, world.now), world.now).await.unwrap();
+    assert_eq!(applied, [false, false]);
+    assert_eq!(world.state(id).await, State::Submitting);
+    let (applied, _) = world.store.turn(&[outcome(1), outcome(1)], &request(0, world.now), world.now).await.unwrap();
+    assert_eq!(applied, [true, false], "the second of two copies finds it moved");
+    assert_eq!(world.state(id).await, State::Accepted);
+}
+
+async fn a_turn_records_and_claims_in_one(world: &World) {
+    world.campaign(CAMPAIGN, CampaignState::Running).await;
+    let family = world.family(1).await;
+    let (first, second) = (world.due_text(family).await, world.due_text(family).await);
+    assert_eq!(world.claim(1).await, [first]);
+    let retry = MessageMove { epoch: Some(1), ..world.moved(first, State::Submitting, State::Queued) };
+    let outcomes = [Change::MessageMoved(retry).into()];
+    let (applied, claimed) = world.store.turn(&outcomes, &request(10, world.now), world.now).await.unwrap();
+    assert_eq!(applied, [true]);
+    let claimed: Vec<(Id, u32)> = claimed.iter().map(|c| (c.id, c.attempt)).collect();
+    assert_eq!(claimed, [(first, 2), (second, 1)], "what the outcomes put back is claimed in the same turn");
+}
+
+async fn a_turn_that_fails_claims_nothing(world: &World) {
+    world.campaign(CAMPAIGN, CampaignState::Running).await;
+    let id = world.due_text(world.family(1).await).await;
+    let forbidden = [Change::MessageMoved(world.moved(id, State::Delivered, State::Queued)).into()];
+    assert!(world.store.turn(&forbidden, &request(10, world.now), world.now).await.is_err());
+    assert_eq!(world.state(id).await, State::Queued);
+    assert_eq!(world.claim(10).await, [id]);
+}
+
+/// Half-open: at `not_after` itself it is too late. Nothing that is or was on the wire is touched.
+async fn what_expires_and_what_does_not(world: &World) {
+    let family = world.family(1).await;
+    let mut ids = Vec::new();
+    for state in State::ALL {
+        ids.push((state, world.text_in(family, state).await));
+    }
+    let deadline = world.at(3600);
+    let before = world.store.expire(deadline - SignedDuration::from_millis(1)).await.unwrap();
+    assert_eq!((before.expired, before.doubted), (0, 0));
+    let swept = world.store.expire(deadline).await.unwrap();
+    assert_eq!((swept.expired, swept.doubted), (2, 0));
+    for (state, id) in ids {
+        let waits = matches!(state, State::Queued | State::Held);
+        assert_eq!(world.state(id).await, if waits { State::Expired } else { state });
+        if waits {
+            let row = touched(world, id).await;
+            assert_eq!(row.ended_at, Some(deadline.as_millisecond()));
+            assert!(row.reason.unwrap().contains("deadline"));
+        }
+    }
+    assert_eq!(world.store.expire(deadline).await.unwrap().expired, 0);
+}
+
+async fn what_an_earlier_start_claimed_is_in_doubt(world: &World) {
+    world.campaign(CAMPAIGN, CampaignState::Running).await;
+    let family = world.family(1).await;
+    let stranded = world.due_text(family).await;
+    assert_eq!(world.claim(1).await, [stranded]);
+    let mut later = request(1, world.now);
+    later.epoch = 3;
+    let ours = world.due_text(family).await;
+    assert_eq!(world.store.turn(&[], &later, world.now).await.unwrap().1[0].id, ours);
+    let waiting = world.due_text(family).await;
+
+    let settle = SignedDuration::from_secs(60);
+    let swept = world.store.doubt_stranded(3, settle, world.at(5)).await.unwrap();
+    assert_eq!((swept.expired, swept.doubted), (0, 1));
+    assert_eq!(world.state(stranded).await, State::InDoubt);
+    assert_eq!(world.state(ours).await, State::Submitting, "claimed in this very epoch");
+    assert_eq!(world.state(waiting).await, State::Queued);
+    assert_eq!(world.store.doubts(world.at(64), 10).await.unwrap(), [], "the gateway gets time to settle");
+    let doubts = world.store.doubts(world.at(65), 10).await.unwrap();
+    assert_eq!((doubts[0].id, doubts[0].since, doubts[0].absent), (stranded, world.at(5), 0));
+    assert_eq!(world.store.doubt_stranded(3, settle, world.at(6)).await.unwrap().doubted, 0);
+}
+
+/// Absence is believed when asked twice: twice in this doubt, not in one long resolved.
+async fn a_second_doubt_counts_from_zero(world: &World) {
+    world.campaign(CAMPAIGN, CampaignState::Running).await;
+    let id = world.due_text(world.family(1).await).await;
+    let to = |from, to| MessageMove { next_at: Some(world.now), ..world.moved(id, from, to) };
+    for by_restart in [false, true] {
+        assert_eq!(world.claim(1).await, [id]);
+        if by_restart {
+            world.store.doubt_stranded(2, SignedDuration::ZERO, world.now).await.unwrap();
+        } else {
+            world.done(vec![Change::MessageMoved(to(State::Submitting, State::InDoubt))]).await;
+        }
+        assert_eq!(world.store.doubts(world.now, 10).await.unwrap()[0].absent, 0);
+        world.done(vec![Change::DoubtAsked { message: id, absent: 1, again_at: world.now }]).await;
+        assert_eq!(world.store.doubts(world.now, 10).await.unwrap()[0].absent, 1);
+        world.done(vec![Change::MessageMoved(to(State::InDoubt, State::Queued))]).await;
+    }
+    assert_eq!(world.claim(1).await, [id]);
+    world.done(vec![Change::MessageMoved(to(State::Submitting, State::InDoubt))]).await;
+    assert_eq!(world.store.doubts(world.now, 10).await.unwrap()[0].absent, 0);
+}
