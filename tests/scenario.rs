@@ -49,7 +49,10 @@ async fn nothing_of_the_survey_comes_after_noon_and_nobody_without_internet_gets
         let of_the_survey = entry.text.contains("survey.example.gov.uk") || entry.text.contains("your views");
         assert!(!of_the_survey || entry.received_at < noon, "{} at {}", entry.text, entry.received_at);
         let hour = told.campaign.local(entry.handed_at).hour();
-        assert!((8..21).contains(&hour) || entry.text.contains("joined") || entry.text.contains("no links"), "quiet hours");
+        assert!(
+            (8..21).contains(&hour) || entry.text.contains("joined") || entry.text.contains("no links"),
+            "quiet hours"
+        );
     }
     for number in ["111", "112", "113", "115", "118", "140", "143"] {
         let to = format!("+447700900{number}");

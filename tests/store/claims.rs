@@ -36,7 +36,7 @@ async fn answers_come_first_and_then_deadlines(world: &World) {
     assert_eq!(world.claim(3).await, expected[..3]);
     assert_eq!(world.claim(2).await, expected[3..5]);
     assert_eq!(world.claim(2).await, expected[5..]);
-    assert_eq!(world.claim(2).await, []);
+    assert_eq!(world.claim(2).await, [0_i64; 0]);
 }
 
 /// PostgreSQL plans by statistics: those of an empty queue must not change what a limit means.
@@ -52,7 +52,7 @@ async fn a_limit_is_a_limit(world: &World) {
     let answers: Vec<NewMessage> = (0..50).map(|_| world.answer(family, "help")).collect();
     world.queue(&messages).await;
     world.queue(&answers).await;
-    assert_eq!(world.claim(0).await, []);
+    assert_eq!(world.claim(0).await, [0_i64; 0]);
     for limit in [1, 2, 5, 41] {
         assert_eq!(world.claim(limit).await.len(), limit);
     }
@@ -121,7 +121,7 @@ async fn consent_decides(world: &World) {
         }
     }
     assert_eq!(world.claim(10).await, [agreed]);
-    assert_eq!(world.claim(10).await, []);
+    assert_eq!(world.claim(10).await, [0_i64; 0]);
 }
 
 async fn whoever_must_not_be_texted_is_not(world: &World) {
@@ -142,12 +142,12 @@ async fn only_a_running_campaign_sends(world: &World) {
     use CampaignState::{Cancelled, Draft, Paused, Running};
     let family = world.family(1).await;
     let id = world.due_text(family).await;
-    assert_eq!(world.claim(10).await, [], "there is no such campaign");
+    assert_eq!(world.claim(10).await, [0_i64; 0], "there is no such campaign");
     world.campaign(CAMPAIGN, Draft).await;
     for (from, to) in [(Draft, Draft), (Draft, Paused), (Paused, Cancelled)] {
         let steered = Change::CampaignSteered { id: CAMPAIGN.into(), from: vec![from], to, at: world.now };
         world.done(vec![steered]).await;
-        assert_eq!(world.claim(10).await, [], "{to:?}");
+        assert_eq!(world.claim(10).await, [0_i64; 0], "{to:?}");
     }
     let running = Change::CampaignSteered { id: CAMPAIGN.into(), from: vec![Cancelled], to: Running, at: world.now };
     world.done(vec![running]).await;

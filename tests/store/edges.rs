@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 both_engines! {
     every_edge_is_applied, every_other_move_is_refused, a_move_from_elsewhere_changes_nothing,
     an_outcome_of_another_epoch_changes_nothing, a_turn_records_and_claims_in_one, what_expires_and_what_does_not,
+    what_is_never_reported_is_closed,
     what_an_earlier_start_claimed_is_in_doubt, a_second_doubt_counts_from_zero, a_turn_that_fails_claims_nothing,
 }
 
@@ -68,7 +69,8 @@ async fn every_edge_is_applied(world: &World) {
         let expected = Touched {
             state: to,
             not_before: if to == State::Queued { next_at } else { Some(world.now.as_millisecond()) },
-            ask_at: next_at.filter(|_| to == State::InDoubt),
+            // In doubt: asked then. Accepted: closed then, if no report comes.
+            ask_at: next_at.filter(|_| matches!(to, State::InDoubt | State::Accepted)),
             answered_at: at.filter(|_| from == State::Submitting),
             ended_at: at.filter(|_| to.is_final()),
             gateway_id: (to == State::Accepted).then(|| "g1".to_owned()),
@@ -161,9 +163,9 @@ async fn what_expires_and_what_does_not(world: &World) {
         ids.push((state, world.text_in(family, state).await));
     }
     let deadline = world.at(3600);
-    let before = world.store.expire(deadline - SignedDuration::from_millis(1)).await.unwrap();
+    let before = world.store.sweep(deadline - SignedDuration::from_millis(1)).await.unwrap();
     assert_eq!((before.expired, before.doubted), (0, 0));
-    let swept = world.store.expire(deadline).await.unwrap();
+    let swept = world.store.sweep(deadline).await.unwrap();
     assert_eq!((swept.expired, swept.doubted), (2, 0));
     for (state, id) in ids {
         let waits = matches!(state, State::Queued | State::Held);
@@ -174,7 +176,25 @@ async fn what_expires_and_what_does_not(world: &World) {
             assert!(row.reason.unwrap().contains("deadline"));
         }
     }
-    assert_eq!(world.store.expire(deadline).await.unwrap().expired, 0);
+    assert_eq!(world.store.sweep(deadline).await.unwrap().expired, 0);
+}
+
+/// Taken and never reported: it stays accepted, with an end and a reason. A late report still counts.
+async fn what_is_never_reported_is_closed(world: &World) {
+    world.campaign(CAMPAIGN, CampaignState::Running).await;
+    let family = world.family(1).await;
+    let text = world.due_text(family).await;
+    assert_eq!(world.claim(1).await, [text]);
+    let accepted = MessageMove { next_at: Some(world.at(60)), ..world.moved(text, State::Submitting, State::Accepted) };
+    world.done(vec![Change::MessageMoved(accepted)]).await;
+    assert_eq!(world.store.sweep(world.at(59)).await.unwrap().closed, 0);
+    assert!(world.store.pulse(world.at(60)).await.unwrap().ended);
+    assert_eq!(world.store.sweep(world.at(60)).await.unwrap().closed, 1);
+    let row = touched(world, text).await;
+    assert_eq!((row.reason.as_deref(), row.ended_at), (Some("no_report"), Some(world.at(60).as_millisecond())));
+    assert_eq!(world.store.sweep(world.at(90)).await.unwrap().closed, 0);
+    world.done(vec![Change::MessageMoved(world.moved(text, State::Accepted, State::Delivered))]).await;
+    assert_eq!(world.state(text).await, State::Delivered);
 }
 
 async fn what_an_earlier_start_claimed_is_in_doubt(world: &World) {

@@ -94,9 +94,16 @@ async fn cases(world: &World, family: Id) -> Vec<Case> {
     cases
 }
 
+/// A file never touches a standing that is `out`.
+fn from_a_file(contact: Id, list: &str, standing: Standing, at: jiff::Timestamp) -> Change {
+    Change::StandingSet { contact, list: list.into(), standing, unless_out: true, at }
+}
+
 async fn people(world: &World, family: Id) -> Vec<Case> {
     let known = world.contact(2).await;
     let at = world.now;
+    let gone = known.id;
+    world.done(vec![world.stands(gone, "third", Standing::Out)]).await;
     let new = Contact::unknown(world.id(), phone(3));
     vec![
         Case {
@@ -108,6 +115,10 @@ async fn people(world: &World, family: Id) -> Vec<Case> {
             fails: Some(Change::ContactChanged(Contact { id: world.id(), ..known })),
         },
         Case::once(world.stands(family, "other", Standing::In)),
+        Case {
+            holds: from_a_file(family, "third", Standing::In, at),
+            fails: Some(from_a_file(gone, "third", Standing::In, at)),
+        },
         Case::once(world.stands(family, "other", Standing::Pending)),
         Case::once(Change::LeftAllLists { contact: family, at }),
         Case::once(Change::Suppressed { contact: family, reason: "texted STOP".into(), at }),

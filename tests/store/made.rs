@@ -70,7 +70,7 @@ impl World {
 
     /// How a contact stands to a list from now on.
     pub fn stands(&self, contact: Id, list: &str, standing: Standing) -> Change {
-        Change::StandingSet { contact, list: list.into(), standing, at: self.now }
+        Change::StandingSet { contact, list: list.into(), standing, unless_out: false, at: self.now }
     }
 
     /// A contact that has joined the list.

@@ -90,7 +90,7 @@ async fn a_stop_waits_for_an_open_claim(world: &World) {
     join(stop, let_go).await;
     assert_eq!(world.state(claimed).await, State::Submitting);
     assert_eq!(world.state(waiting).await, State::Cancelled);
-    assert_eq!(world.claim(10).await, []);
+    assert_eq!(world.claim(10).await, [0_i64; 0]);
 }
 
 /// The STOP came first and is still open: nothing of theirs is claimed, before its commit or after.
@@ -110,7 +110,7 @@ async fn a_claim_passes_over_an_open_stop(world: &World) {
         assert_eq!(claimed, others);
     }
     assert_eq!(world.state(message).await, State::Cancelled);
-    assert_eq!(world.claim(10).await, []);
+    assert_eq!(world.claim(10).await, [0_i64; 0]);
 }
 
 /// Everything by which somebody can come to be not textable, open while a claim runs.
@@ -132,13 +132,13 @@ async fn whatever_revokes_holds_the_claim_off(world: &World) {
     let mut tx = world.store.db().begin().await.unwrap();
     assert_eq!(world.store.apply(&mut tx, &decisions, at).await.unwrap(), [true; 4]);
     if world.engine == Engine::Postgres {
-        assert_eq!(world.claim(10).await, []);
+        assert_eq!(world.claim(10).await, [0_i64; 0]);
         // Taken back, it was never said.
         tx.rollback().await.unwrap();
         assert_eq!(world.claim(10).await, all);
     } else {
         let (claimed, ()) = join(world.claim(10), async { tx.commit().await.unwrap() }).await;
-        assert_eq!(claimed, []);
+        assert_eq!(claimed, [0_i64; 0]);
     }
 }
 

@@ -174,7 +174,11 @@ async fn campaigns_are_listed(world: &World) {
     }
     let rows = world.store.campaigns().await.unwrap();
     let told: Vec<_> = rows.iter().map(|row| (row.id.as_str(), row.state, row.revision)).collect();
-    assert_eq!(told, [("meeting", CampaignState::Draft, 1), ("survey", CampaignState::Running, 1)]);
+    assert_eq!(
+        told,
+        [("meeting", CampaignState::Draft, 1), ("survey", CampaignState::Running, 2)],
+        "a start counts too"
+    );
     let row = world.store.campaign("survey").await.unwrap().unwrap();
     assert_eq!((row.list.as_str(), row.source.as_str()), (LIST, "source of survey"));
     assert_eq!(row.planned_until.as_millisecond(), 0);

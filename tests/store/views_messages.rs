@@ -9,7 +9,7 @@ use ringround::domain::message::{NewMessage, Origin, State};
 use ringround::store::{Counts, Sabotage};
 
 both_engines! {
-    messages_are_counted, doubts_come_up_in_order, the_next_instant_is_found, a_contact_s_messages_are_told,
+    messages_are_counted, doubts_come_up_in_order, the_pulse_tells_who_has_something_to_do, a_contact_s_messages_are_told,
     both_sides_of_a_conversation, the_judge_s_books, the_history_of_consent, sabotage_breaks_what_it_says,
 }
 
@@ -69,9 +69,13 @@ async fn doubts_come_up_in_order(world: &World) {
     assert_eq!(due(60, 1).await, [(ids[0], world.at(20))]);
 }
 
-async fn the_next_instant_is_found(world: &World) {
-    let next = async |seconds| world.store.next_instant(world.at(seconds)).await.unwrap();
-    assert_eq!(next(0).await, None);
+async fn the_pulse_tells_who_has_something_to_do(world: &World) {
+    let pulse = async |seconds| world.store.pulse(world.at(seconds)).await.unwrap();
+    let quiet = pulse(0).await;
+    assert_eq!((quiet.claimable, quiet.ended, quiet.doubts, quiet.filling), (false, false, false, false));
+    assert_eq!((quiet.at, quiet.campaigns, quiet.next), (world.now, 0, None));
+    world.campaign(CAMPAIGN, CampaignState::Running).await;
+    assert!(pulse(0).await.campaigns > 0, "a new campaign is seen");
     let family = world.family(1).await;
     let text = NewMessage { not_before: world.at(100), not_after: world.at(500), ..world.text(family) };
     let held = NewMessage { not_before: world.at(10), not_after: world.at(400), ..world.text(family) };
@@ -81,11 +85,15 @@ async fn the_next_instant_is_found(world: &World) {
     let ask_at = world.at(300).as_millisecond();
     let doubt = format!("UPDATE messages SET state = 'in_doubt', ask_at = {ask_at} WHERE id = {}", doubted.id);
     world.sql(&doubt).await;
-    assert_eq!(next(0).await, Some(world.at(100)), "may leave");
-    assert_eq!(next(100).await, Some(world.at(300)), "the gateway is asked");
-    assert_eq!(next(300).await, Some(world.at(400)), "expires, held or not");
-    assert_eq!(next(400).await, Some(world.at(500)));
-    assert_eq!(next(500).await, None);
+    assert_eq!(pulse(0).await.next, Some(world.at(100)), "may leave");
+    let at_100 = pulse(100).await;
+    assert_eq!((at_100.claimable, at_100.next), (true, Some(world.at(300))), "the gateway is asked");
+    let at_300 = pulse(300).await;
+    assert_eq!((at_300.doubts, at_300.next), (true, Some(world.at(400))), "expires, held or not");
+    let at_400 = pulse(400).await;
+    assert!(at_400.ended);
+    assert_eq!(world.store.sweep(world.at(400)).await.unwrap().expired, 1);
+    assert_eq!(pulse(400).await.next, Some(world.at(500)), "what waits longer is seen once the sweep is done");
 }
 
 async fn a_contact_s_messages_are_told(world: &World) {

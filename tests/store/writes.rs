@@ -165,9 +165,9 @@ async fn a_new_revision_keeps_state_and_cursor(world: &World) {
     world.campaign(CAMPAIGN, CampaignState::Running).await;
     world.done(vec![Change::CursorMoved { campaign: CAMPAIGN.into(), to: world.at(60) }]).await;
     let (id, source) = (CAMPAIGN.to_owned(), "second".to_owned());
-    world.done(vec![Change::CampaignApplied { id, list: "meeting".into(), source, revision: 1, at: world.now }]).await;
+    world.done(vec![Change::CampaignApplied { id, list: "meeting".into(), source, revision: 2, at: world.now }]).await;
     let row = world.store.campaign(CAMPAIGN).await.unwrap().unwrap();
-    assert_eq!((row.revision, row.source.as_str(), row.list.as_str()), (2, "second", "meeting"));
+    assert_eq!((row.revision, row.source.as_str(), row.list.as_str()), (3, "second", "meeting"));
     assert_eq!((row.state, row.planned_until), (CampaignState::Running, world.at(60)));
 }
 
