@@ -76,7 +76,7 @@ impl Store {
             Change::CampaignSteered { id, from, to, at } => steer(tx, id, from, *to, *at).await,
             Change::CursorMoved { campaign, to } => tx.run(MOVE_CURSOR, args![campaign, *to]).await,
             Change::BroadcastOpened { id, campaign, occurrence, fate, reason, at } => {
-                open_broadcast(tx, *id, campaign, occurrence, *fate, reason, *at).await
+                open_broadcast(tx, *id, campaign, occurrence, *fate, reason.as_deref(), *at).await
             }
             Change::BroadcastFilled { id, from, to, last } => {
                 let fate = if *last { Fate::Filled } else { Fate::Filling };
@@ -237,7 +237,7 @@ async fn open_broadcast(
     campaign: &str,
     occurrence: &Occurrence,
     fate: Fate,
-    reason: &Option<String>,
+    reason: Option<&str>,
     at: Timestamp,
 ) -> Result<u64, StoreError> {
     tx.run(
