@@ -30,10 +30,8 @@ pub(super) const KEY_VERSION: i64 = 1;
 impl Identity {
     /// Keys for a new database, derived from 32 random bytes; a database that has them keeps them.
     pub(super) async fn draw(db: &Db, seed: [u8; 32]) -> Result<(), StoreError> {
-        let derived = |purpose: &str| {
-            let digest = Sha256::new().chain_update(seed).chain_update(purpose.as_bytes()).finalize();
-            digest.iter().map(|b| format!("{b:02x}")).collect::<String>()
-        };
+        let derived =
+            |purpose: &str| hex(&Sha256::new().chain_update(seed).chain_update(purpose.as_bytes()).finalize());
         let mut tx = db.begin().await?;
         for (name, value) in [
             ("number_key", derived("number")),
@@ -72,9 +70,12 @@ impl Identity {
     /// HMAC-SHA-256 of the number under this database's key, in hex.
     pub(super) fn number_hash(&self, phone: &Phone) -> String {
         let mac = Hmac::<Sha256>::new_from_slice(&self.number_key).expect("HMAC takes keys of any length");
-        let hash = mac.chain_update(phone.e164().as_bytes()).finalize().into_bytes();
-        hash.iter().map(|b| format!("{b:02x}")).collect()
+        hex(&mac.chain_update(phone.e164().as_bytes()).finalize().into_bytes())
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 fn key(hex: &str) -> Result<[u8; 32], StoreError> {

@@ -14,7 +14,7 @@ use ringround::domain::report::{DeliveryReport, ReportStatus};
 use ringround::store::StoreError;
 use std::collections::BTreeSet;
 
-both_engines! { every_guard_holds_and_fails, what_fails_as_a_statement_takes_the_whole_commit_back, nothing_is_nothing }
+both_engines! { every_guard_holds_and_fails, what_fails_as_a_statement_takes_the_whole_commit_back, nothing_is_nothing, only_the_first_change_is_a_guard }
 
 /// A change that holds, and then one like it that does not (none where it can't fail).
 struct Case {
@@ -89,7 +89,7 @@ fn number(change: &Change) -> usize {
 async fn cases(world: &World, family: Id) -> Vec<Case> {
     let mut cases = people(world, family).await;
     cases.extend(inbounds(world, family));
-    cases.extend(campaigns(world).await);
+    cases.extend(campaigns(world));
     cases.extend(messages(world, family).await);
     cases
 }
@@ -145,7 +145,7 @@ fn inbounds(world: &World, family: Id) -> Vec<Case> {
     ]
 }
 
-async fn campaigns(world: &World) -> Vec<Case> {
+fn campaigns(world: &World) -> Vec<Case> {
     let applied = |revision| Change::CampaignApplied {
         id: "new".into(),
         list: LIST.into(),
@@ -241,4 +241,13 @@ async fn what_fails_as_a_statement_takes_the_whole_commit_back(world: &World) {
 async fn nothing_is_nothing(world: &World) {
     assert!(world.store.commit(&[], world.now).await.unwrap().is_empty());
     assert!(world.tried(vec![]).await, "a decision without a guard has none that fails");
+}
+
+/// A STOP from somebody on no list, with nothing waiting, is a STOP all the same.
+async fn only_the_first_change_is_a_guard(world: &World) {
+    let stranger = world.contact(1).await.id;
+    let stop = world.stop(stranger, &phone(1));
+    assert!(world.store.commit_one(stop, world.now).await.unwrap());
+    assert_eq!(world.store.suppressed_among(&[phone(1)]).await.unwrap(), [phone(1)]);
+    assert_eq!(world.store.events(stranger).await.unwrap().len(), 1);
 }

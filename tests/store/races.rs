@@ -155,16 +155,17 @@ async fn a_storm_of_stops_beside_claimers(world: &World) {
             assert!(claimed.iter().all(|c| !before.contains(&c.contact)), "claimed after their STOP");
         }
     };
-    let stopper = async |store: &Store, numbers: Vec<u16>| {
+    let says_stop = async |store: &Store, numbers: Vec<u16>| {
         for n in numbers {
             let (contact, _) = town[&n];
             assert!(store.commit_one(world.stop(contact, &phone(n)), world.now).await.unwrap());
             stopped.borrow_mut().insert(contact);
         }
     };
-    let forward = stopper(&world.store, (0..240).step_by(4).collect());
-    let backward = stopper(&second, (0..240).rev().step_by(4).collect());
-    join(join(forward, backward), join(claimer(&world.store), claimer(&second))).await;
+    let forwards = says_stop(&world.store, (0..240).step_by(4).collect());
+    let backwards = says_stop(&second, (0..240).rev().step_by(4).collect());
+    let claimers = join(claimer(&world.store), claimer(&second));
+    Box::pin(join(join(forwards, backwards), claimers)).await;
     let stopped = stopped.into_inner();
     assert_eq!(stopped.len(), 120);
     for (contact, message) in town.values() {

@@ -114,6 +114,7 @@ async fn u0000_breaks_nothing(world: &World) {
 }
 
 async fn a_stop_cancels_what_waits_and_no_answer(world: &World) {
+    use State::{Cancelled, Queued, Submitting};
     let (family, other) = (world.family(1).await, world.family(2).await);
     let meeting = NewMessage { list: Some("meeting".into()), ..world.text(family) };
     let answer = world.answer(family, "help");
@@ -136,7 +137,6 @@ async fn a_stop_cancels_what_waits_and_no_answer(world: &World) {
         }
         states
     };
-    use State::{Cancelled, Queued, Submitting};
     assert_eq!(states().await, [Cancelled, Cancelled, Queued, Queued, Submitting, Queued]);
     world.done(vec![cancelled(None)]).await;
     assert_eq!(states().await, [Cancelled, Cancelled, Cancelled, Queued, Submitting, Queued]);

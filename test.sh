@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# Everything that must hold before a change goes in, in one command, on a fresh Debian machine with Rust and gcc.
+# Tests run on SQLite and on PostgreSQL: one throwaway cluster serves all of them, and is gone afterwards.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+# Lines of domain and engine together: what has to be read to know what is decided, and when.
+readonly CORE_LIMIT=6000
+
+step() {
+    local name=$1 begun=$SECONDS
+    shift
+    printf '\n== %s\n' "$name"
+    if ! "$@"; then
+        printf '\n== FAILED: %s (%d s)\n' "$name" $((SECONDS - begun))
+        exit 1
+    fi
+    printf -- '-- %s: %d s\n' "$name" $((SECONDS - begun))
+}
+
+missing() {
+    echo "missing: $1" >&2
+    echo "hint: $2" >&2
+    return 1
+}
+
+has_postgres() {
+    command -v initdb > /dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' > /dev/null
+}
+
+# Debian's package makes a server of its own that starts with the machine, unless told not to.
+install_postgres() {
+    local told=/etc/postgresql-common/createcluster.d/no-server-for-tests.conf
+    mkdir -p "$(dirname "$told")"
+    echo 'create_main_cluster = false' > "$told"
+    apt-get update
+    DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends postgresql
+    rm -f "$told"
+}
+
+tools() {
+    command -v cargo > /dev/null || missing "Rust" "see https://rustup.rs" || return 1
+    command -v cc > /dev/null || missing "a C compiler" "sudo apt-get install gcc" || return 1
+    cargo fmt --version || missing "rustfmt" "rustup component add rustfmt" || return 1
+    cargo clippy --version || missing "clippy" "rustup component add clippy" || return 1
+    if ! has_postgres; then
+        if [ "$EUID" -ne 0 ]; then missing "PostgreSQL" "sudo apt-get install postgresql" || return 1; fi
+        install_postgres || missing "PostgreSQL" "apt-get install postgresql" || return 1
+    fi
+    rustc --version
+}
+
+# The script stops the cluster when this pipe to it closes, whatever way we end.
+start_postgres() {
+    coproc CLUSTER { exec tests/support/postgres.sh; }
+    if ! read -r RINGROUND_TEST_POSTGRES <&"${CLUSTER[0]}"; then return 1; fi
+    export RINGROUND_TEST_POSTGRES
+    holder=$CLUSTER_PID
+    pipe=${CLUSTER[1]}
+    echo "$RINGROUND_TEST_POSTGRES"
+}
+
+stop_postgres() {
+    if [ -n "${pipe:-}" ]; then
+        exec {pipe}>&-
+        wait "$holder" || true
+    fi
+}
+trap stop_postgres EXIT
+
+# "lines file", the longest first.
+longest_files() {
+    find "$@" -name '*.rs' -exec awk 'END { print FNR, FILENAME }' {} \; | sort -rn
+}
+
+# "lines file:line name", the longest first. A function ends where its closing brace stands under its first word,
+# which is so in everything that rustfmt has written.
+longest_functions() {
+    find "$@" -name '*.rs' -exec awk '
+        /^ *(pub(\([a-z]+\))? )?(const )?(async )?fn [a-z_0-9]+/ && !/}$/ && !/;$/ {
+            match($0, /^ */); indent = RLENGTH; begun = FNR
+            name = $0; sub(/^.*fn /, "", name); sub(/[^a-z_0-9].*$/, "", name)
+        }
+        begun && /^ *}$/ {
+            match($0, /^ */)
+            if (RLENGTH == indent) { print FNR - begun + 1, FILENAME ":" begun, name; begun = 0 }
+        }' {} \; | sort -rn
+}
+
+figures() {
+    local core folder
+    core=$(find src/domain src/engine -name '*.rs' -exec cat {} + | wc -l)
+    echo "domain and engine: $core lines (at most $CORE_LIMIT)"
+    for folder in src tests; do
+        # `awk` reads to the end, so that `sort` never writes into a closed pipe.
+        longest_files $folder | awk 'NR == 1 { print "largest file:      " $1 " lines, " $2 }'
+        longest_functions $folder | awk 'NR == 1 { print "largest function:  " $1 " lines, " $3 " in " $2 }'
+    done
+    if [ "$core" -gt "$CORE_LIMIT" ]; then
+        echo "domain and engine have outgrown their limit" >&2
+        return 1
+    fi
+}
+
+step "what is needed" tools
+step "formatting" cargo fmt --check
+step "clippy" cargo clippy --locked --all-targets -- -D warnings
+step "throwaway PostgreSQL" start_postgres
+step "tests" cargo test --locked --all-targets
+step "documentation tests" cargo test --locked --doc
+step "figures" figures
+printf '\n== All of it holds (%d s)\n' "$SECONDS"
