@@ -14,6 +14,7 @@ mod pulse;
 mod sabotage;
 mod sweep;
 mod views;
+mod views_contacts;
 mod views_messages;
 mod write_messages;
 
@@ -25,7 +26,8 @@ pub use open::{Place, SCHEMA_VERSION};
 pub use pulse::Pulse;
 pub use sabotage::Sabotage;
 pub use sweep::Swept;
-pub use views::{BroadcastRow, CampaignRow, EventRow, InboundRow};
+pub use views::{BroadcastRow, CampaignRow, InboundRow};
+pub use views_contacts::EventRow;
 pub use views_messages::{ConversationLine, Counts, LedgerLine, MessageRow};
 
 /// An open, migrated database.
