@@ -85,6 +85,13 @@ CREATE TABLE campaigns (
     changed_at BIGINT NOT NULL
 );
 
+-- While a row is here, nothing is claimed. `all`: a person paused everything; `line`: a person, or the gateway barred us.
+CREATE TABLE pauses (
+    name TEXT PRIMARY KEY,
+    reason TEXT NOT NULL,
+    since BIGINT NOT NULL
+);
+
 CREATE TABLE dones (
     contact_id BIGINT NOT NULL,
     campaign TEXT NOT NULL,

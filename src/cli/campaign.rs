@@ -1,6 +1,7 @@
 //! `ringround campaign`: apply, list, show, and steer.
 
 use super::setting::{Setting, read, user};
+use super::voice::{say, tell};
 use super::{Done, FOUND_PROBLEMS, Failure, NOT_CONFIRMED, print};
 use crate::app::campaigns::{Applied, Steer, apply, steer, textable};
 use crate::app::desk::Desk;
@@ -63,7 +64,6 @@ pub(super) async fn run(setting: &Setting, args: Args) -> Done {
         Args::Resume { id } => steered(setting, &desk, &find(&desk, &id).await?, Steer::Resume).await,
         Args::Cancel { id } => steered(setting, &desk, &find(&desk, &id).await?, Steer::Cancel).await,
     };
-    desk.store.close().await;
     done
 }
 
@@ -89,7 +89,7 @@ async fn applied(setting: &Setting, desk: &Desk, file: &Path) -> Done {
         Applied::Refused(problems) => {
             print::problems(&name, &source, &problems, setting.json);
             if !setting.json {
-                println!("{name}: refused, nothing was changed");
+                say!("{name}: refused, nothing was changed");
             }
             return Ok(FOUND_PROBLEMS);
         }
@@ -99,15 +99,15 @@ async fn applied(setting: &Setting, desk: &Desk, file: &Path) -> Done {
     };
     print::problems(&name, &source, &warnings, setting.json);
     if setting.json {
-        println!("{}", json!({"format": "ringround.applied/1", "campaign": campaign.id, "applied": what}));
+        say!("{}", json!({"format": "ringround.applied/1", "campaign": campaign.id, "applied": what}));
         return Ok(0);
     }
-    println!("{}: {what}, {} steps", campaign.id, campaign.steps.len());
+    say!("{}: {what}, {} steps", campaign.id, campaign.steps.len());
     for (step, people) in desk.store.fired(&campaign.id).await? {
-        println!("  {step} has already gone to {}", print::people(people));
+        say!("  {step} has already gone to {}", print::people(people));
     }
     if what == "new" {
-        println!(
+        say!(
             "It sends nothing yet. See what it will do:  ringround plan {0}\nThen start it:  ringround campaign start {0}",
             campaign.id
         );
@@ -119,7 +119,7 @@ async fn list(setting: &Setting, desk: &Desk) -> Done {
     let rows = desk.store.campaigns().await?;
     if setting.json {
         for row in &rows {
-            println!(
+            say!(
                 "{}",
                 json!({"format": "ringround.campaign/1", "id": row.id, "list": row.list, "state": row.state.as_str()})
             );
@@ -127,13 +127,13 @@ async fn list(setting: &Setting, desk: &Desk) -> Done {
         return Ok(0);
     }
     if rows.is_empty() {
-        println!("There is no campaign yet. Put one in with: ringround campaign apply FILE");
+        say!("There is no campaign yet. Put one in with: ringround campaign apply FILE");
         return Ok(0);
     }
     let title = |row: &CampaignRow| read_campaign(&row.source).0.map_or_else(String::new, |c| c.title);
     let cells =
         rows.iter().map(|r| vec![r.id.clone(), r.state.as_str().to_owned(), r.list.clone(), title(r)]).collect();
-    println!("{}", print::table(&["campaign", "state", "list", "title"], &[], cells));
+    say!("{}", print::table(&["campaign", "state", "list", "title"], &[], cells));
     Ok(0)
 }
 
@@ -159,18 +159,18 @@ async fn show(setting: &Setting, desk: &Desk, row: &CampaignRow) -> Done {
     }
     let counts = desk.store.counts(Some(&row.id)).await?;
     if setting.json {
-        println!(
+        say!(
             "{}",
             json!({"format": "ringround.campaign/1", "id": row.id, "state": row.state.as_str(), "list": row.list,
                    "broadcasts": objects, "states": print::states(&counts), "messages": counts.total(), "parts": counts.parts})
         );
         return Ok(0);
     }
-    println!("{} is {}; {} messages, {} parts", row.id, row.state.as_str(), counts.total(), counts.parts);
+    say!("{} is {}; {} messages, {} parts", row.id, row.state.as_str(), counts.total(), counts.parts);
     if cells.is_empty() {
-        println!("Nothing has been due yet. What is to come:  ringround plan {}", row.id);
+        say!("Nothing has been due yet. What is to come:  ringround plan {}", row.id);
     } else {
-        println!("{}", print::table(&["due", "step", "texts", "got nothing"], &[], cells));
+        say!("{}", print::table(&["due", "step", "texts", "got nothing"], &[], cells));
     }
     Ok(0)
 }
@@ -192,7 +192,7 @@ async fn start(setting: &Setting, desk: &Desk, row: &CampaignRow, yes_to: Option
     };
     let over = read_campaign(&row.source).0.is_some_and(|c| plan::next_due(&c, desk.clock.now()).is_none());
     if over {
-        eprintln!("note: every step of {} lies in the past: it will send nothing", row.id);
+        tell!("note: every step of {} lies in the past: it will send nothing", row.id);
     }
     if typed != people {
         let message = format!("nothing was started: {} would be texted, not {typed}", print::people(people));
@@ -216,9 +216,9 @@ async fn steered(setting: &Setting, desk: &Desk, row: &CampaignRow, word: Steer)
     }
     let state = desk.store.campaign(&row.id).await?.map_or(row.state, |row| row.state);
     if setting.json {
-        println!("{}", json!({"format": "ringround.campaign/1", "id": row.id, "state": state.as_str()}));
+        say!("{}", json!({"format": "ringround.campaign/1", "id": row.id, "state": state.as_str()}));
     } else {
-        println!("{} is {}.", row.id, state.as_str());
+        say!("{} is {}.", row.id, state.as_str());
     }
     Ok(0)
 }

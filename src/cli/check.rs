@@ -1,6 +1,7 @@
 //! `ringround check`: settings and campaign files, without a database and without a network.
 
 use super::setting::{Setting, read};
+use super::voice::say;
 use super::{Done, FOUND_PROBLEMS, print};
 use crate::app::campaigns::check_source;
 use crate::clock::Clock;
@@ -29,7 +30,7 @@ pub(super) fn run(setting: &Setting, args: &Args) -> Done {
     let lists: Vec<String> = settings.lists.iter().map(|l| l.name.clone()).collect();
     let files = if args.files.is_empty() { setting.file().into_iter().collect() } else { args.files.clone() };
     if files.is_empty() {
-        println!("There is no settings file; the built-in defaults are in use (ringround check --defaults).");
+        say!("There is no settings file; the built-in defaults are in use (ringround check --defaults).");
     }
     let mut errors = 0;
     for file in &files {
@@ -55,7 +56,7 @@ fn report(setting: &Setting, file: &Path, source: &str, campaign: Option<&Campai
         return errors;
     }
     let warnings = problems.len() - errors;
-    println!("{name}: {}, {}", count(errors, "error"), count(warnings, "warning"));
+    say!("{name}: {}, {}", count(errors, "error"), count(warnings, "warning"));
     if let Some(campaign) = campaign {
         next_runs(campaign);
     }
@@ -85,6 +86,6 @@ fn next_runs(campaign: &Campaign) {
         };
         let shown: Vec<String> =
             runs.iter().map(|at| format!("{} ({})", print::local(*at, &campaign.zone), print::utc(*at))).collect();
-        println!("  {:<24} {}", step.id, shown.join(", "));
+        say!("  {:<24} {}", step.id, shown.join(", "));
     }
 }

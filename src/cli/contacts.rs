@@ -1,6 +1,7 @@
 //! `ringround contacts`: look at people, and change what is known of them by their word.
 
 use super::setting::{Setting, one_list, user};
+use super::voice::say;
 use super::{Done, Failure, print};
 use crate::app::desk::Desk;
 use crate::app::spreadsheet_cells::{cell_of, language, tags};
@@ -127,7 +128,6 @@ pub(super) async fn run(setting: &Setting, args: Args) -> Done {
         }
         Args::Leave { number, list, how } => gone(setting, &desk, &number, list.as_deref(), &how).await,
     };
-    desk.store.close().await;
     done
 }
 
@@ -168,7 +168,7 @@ async fn list(setting: &Setting, desk: &Desk, reveal: bool) -> Done {
                 .map(|(list, s)| format!("{list}: {}", s.in_words()))
                 .collect();
             if setting.json {
-                println!("{}", in_json(contact, &standings, reveal));
+                say!("{}", in_json(contact, &standings, reveal));
             } else {
                 rows.push(vec![
                     print::number(&contact.phone, reveal),
@@ -184,7 +184,7 @@ async fn list(setting: &Setting, desk: &Desk, reveal: bool) -> Done {
     }
     if !setting.json {
         let heading = ["number", "name", "language", "internet", "tags", "lists", "held"];
-        println!("{}", print::table(&heading, &[], rows));
+        say!("{}", print::table(&heading, &[], rows));
     }
     Ok(0)
 }
@@ -205,7 +205,7 @@ async fn show(setting: &Setting, desk: &Desk, contact: &Contact, reveal: bool) -
         lines: desk.store.conversation(contact.id).await?,
     };
     if setting.json {
-        println!("{}", shown_in_json(contact, &known, reveal));
+        say!("{}", shown_in_json(contact, &known, reveal));
     } else {
         shown_in_words(contact, &known, reveal);
     }
@@ -243,28 +243,28 @@ fn shown_in_json(contact: &Contact, known: &Known, reveal: bool) -> serde_json::
 
 fn shown_in_words(contact: &Contact, known: &Known, reveal: bool) {
     let language = contact.language.as_deref().unwrap_or("not known");
-    println!("{}  internet {}, language {language}", print::number(&contact.phone, reveal), contact.internet);
+    say!("{}  internet {}, language {language}", print::number(&contact.phone, reveal), contact.internet);
     if let Some(name) = contact.name.as_ref().filter(|_| reveal) {
-        println!("  name: {name}");
+        say!("  name: {name}");
     }
     for (list, standing) in &known.standings {
-        println!("  list {list}: {}", standing.in_words());
+        say!("  list {list}: {}", standing.in_words());
     }
     if known.suppressed {
-        println!("  must not be texted: only their own START or join word brings them back");
+        say!("  must not be texted: only their own START or join word brings them back");
     }
     if let Some(reason) = &contact.held_for {
-        println!("  held: {reason} (ringround inbox)");
+        say!("  held: {reason} (ringround inbox)");
     }
-    println!("\nLedger");
+    say!("\nLedger");
     for event in &known.events {
         let list = event.list.as_ref().map_or_else(String::new, |l| format!(" {l}"));
         let wording = event.wording.as_ref().map_or_else(String::new, |w| format!(", wording {w}"));
         let evidence = event.evidence.as_ref().filter(|_| reveal).map_or_else(String::new, |e| format!(": “{e}”"));
         let at = print::utc(event.at);
-        println!("  {at}  {}{list} by {} ({}{wording}){evidence}", event.kind, event.actor, event.source);
+        say!("  {at}  {}{list} by {} ({}{wording}){evidence}", event.kind, event.actor, event.source);
     }
-    println!("\nConversation");
+    say!("\nConversation");
     for line in &known.lines {
         let end = match (line.state, &line.reason) {
             (Some(state), Some(reason)) => format!("  [{state}: {reason}]"),
@@ -272,7 +272,7 @@ fn shown_in_words(contact: &Contact, known: &Known, reveal: bool) {
             (None, _) => String::new(),
         };
         let arrow = if line.theirs { "←" } else { "→" };
-        println!("  {}  {arrow} {}{end}", print::utc(line.at), said_text(line, reveal));
+        say!("  {}  {arrow} {}{end}", print::utc(line.at), said_text(line, reveal));
     }
 }
 
@@ -348,9 +348,9 @@ async fn commit(desk: &Desk, decision: Option<crate::domain::change::Decision>) 
 
 fn said(setting: &Setting, phone: &Phone, what: &str) -> Done {
     if setting.json {
-        println!("{}", json!({"format": "ringround.changed/1", "number": phone.masked(), "changed": what}));
+        say!("{}", json!({"format": "ringround.changed/1", "number": phone.masked(), "changed": what}));
     } else {
-        println!("{}: {}", phone.masked(), what.replace('_', " "));
+        say!("{}: {}", phone.masked(), what.replace('_', " "));
     }
     Ok(0)
 }

@@ -1,5 +1,6 @@
 //! A failure as people see it: one sentence, then a hint on its own line, and an exit code that scripts can tell apart.
 
+use super::voice::tell;
 use crate::store::StoreError;
 use serde_json::json;
 
@@ -20,11 +21,11 @@ impl Failure {
     pub(super) fn print(&self, json: bool) -> u8 {
         if json {
             let told = json!({ "format": "ringround.error/1", "message": self.message, "hint": self.hint });
-            eprintln!("{told}");
+            tell!("{told}");
         } else {
-            eprintln!("error: {}", self.message);
+            tell!("error: {}", self.message);
             if !self.hint.is_empty() {
-                eprintln!("hint: {}", self.hint);
+                tell!("hint: {}", self.hint);
             }
         }
         self.code

@@ -1,6 +1,7 @@
 //! `ringround import`: contacts from a spreadsheet saved as text.
 
 use super::setting::{Setting, one_list, user};
+use super::voice::say;
 use super::{Done, FOUND_PROBLEMS, Failure};
 use crate::app::import::{Order, Report, import};
 use crate::app::spreadsheet::Stated;
@@ -56,9 +57,8 @@ pub(super) async fn run(setting: &Setting, args: Args) -> Done {
     })
     .await?;
     bar.finish_and_clear();
-    desk.store.close().await;
     if setting.json {
-        println!("{}", in_json(&report, args.dry_run));
+        say!("{}", in_json(&report, args.dry_run));
     } else {
         in_words(&report, &args.file.display().to_string(), args.dry_run);
     }
@@ -77,25 +77,25 @@ fn in_words(report: &Report, file: &str, dry_run: bool) {
     for problem in &report.problems {
         let value = if problem.value.is_empty() { String::new() } else { format!("  {}", problem.value) };
         let column = if problem.column.is_empty() { String::new() } else { format!(", column {}", problem.column) };
-        println!("row {}{column}:{value}  {}\n  hint: {}", problem.line, problem.message, problem.advice);
+        say!("row {}{column}:{value}  {}\n  hint: {}", problem.line, problem.message, problem.advice);
     }
     for (row, first) in &report.duplicates {
-        println!("row {row}: the number of row {first} again; row {first} counts");
+        say!("row {row}: the number of row {first} again; row {first} counts");
     }
-    println!("{file}: {} rows{}", report.rows, report.encoding.map_or_else(String::new, |e| format!(", read as {e}")));
+    say!("{file}: {} rows{}", report.rows, report.encoding.map_or_else(String::new, |e| format!(", read as {e}")));
     for (verdict, words) in VERDICTS {
         if report.of(verdict) > 0 {
-            println!("  {:>6}  {words}", report.of(verdict));
+            say!("  {:>6}  {words}", report.of(verdict));
         }
     }
     if !report.duplicates.is_empty() {
-        println!("  {:>6}  twice in the file", report.duplicates.len());
+        say!("  {:>6}  twice in the file", report.duplicates.len());
     }
     if report.refused() > 0 {
-        println!("  {:>6}  refused: named above, mend them and import the file again", report.refused());
+        say!("  {:>6}  refused: named above, mend them and import the file again", report.refused());
     }
     if dry_run {
-        println!("Nothing was changed (--dry-run).");
+        say!("Nothing was changed (--dry-run).");
     }
 }
 

@@ -1,6 +1,7 @@
 //! `ringround inbox`: texts that a person has to read.
 
 use super::setting::{Setting, user};
+use super::voice::say;
 use super::{Done, Failure, NOT_CONFIRMED, print};
 use crate::app::desk::Desk;
 use crate::engine::leave::Ground;
@@ -49,26 +50,25 @@ pub(super) async fn run(setting: &Setting, args: Args) -> Done {
             read(setting, &desk, id, verdict).await
         }
     };
-    desk.store.close().await;
     done
 }
 
 async fn list(setting: &Setting, desk: &Desk, all: bool, reveal: bool) -> Done {
     let texts = desk.store.inbounds(!all, 1000).await?;
     if texts.is_empty() && !setting.json {
-        println!("Nothing waits to be read.");
+        say!("Nothing waits to be read.");
     }
     for text in &texts {
         let from = text.from.as_ref().map_or_else(|| "no phone number".to_owned(), |p| print::number(p, reveal));
         if setting.json {
-            println!(
+            say!(
                 "{}",
                 json!({"format": "ringround.inbound/1", "id": text.id, "at": print::rfc3339(text.received_at), "from": from,
                        "text": print::private(&text.body, reveal), "understood": text.meaning, "unread": text.needs_person})
             );
         } else {
-            println!("{:>6}  {}  {from}  [{}]", text.id, print::utc(text.received_at), text.meaning);
-            println!("        {}", print::private(text.body.trim(), reveal).replace('\n', "\n        "));
+            say!("{:>6}  {}  {from}  [{}]", text.id, print::utc(text.received_at), text.meaning);
+            say!("        {}", print::private(text.body.trim(), reveal).replace('\n', "\n        "));
         }
     }
     Ok(0)
@@ -99,9 +99,9 @@ async fn read(setting: &Setting, desk: &Desk, id: i64, verdict: Verdict) -> Done
         ));
     }
     if setting.json {
-        println!("{}", json!({"format": "ringround.changed/1", "inbound": id, "changed": "read"}));
+        say!("{}", json!({"format": "ringround.changed/1", "inbound": id, "changed": "read"}));
     } else {
-        println!("Text {id} is read.");
+        say!("Text {id} is read.");
     }
     Ok(0)
 }

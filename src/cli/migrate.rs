@@ -1,6 +1,7 @@
 //! `ringround migrate`
 
 use super::setting::Setting;
+use super::voice::say;
 use super::{Done, Failure};
 use crate::clock::random_seed;
 use crate::store::{SCHEMA_VERSION, Store};
@@ -17,11 +18,11 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
     let (store, before) = Store::migrate(&place, seed).await?;
     store.close().await;
     if setting.json {
-        println!("{}", json!({ "format": "ringround.migrate/1", "before": before, "now": SCHEMA_VERSION }));
+        say!("{}", json!({ "format": "ringround.migrate/1", "before": before, "now": SCHEMA_VERSION }));
     } else if before == SCHEMA_VERSION {
-        println!("{} is up to date (version {SCHEMA_VERSION}).", place.shown());
+        say!("{} is up to date (version {SCHEMA_VERSION}).", place.shown());
     } else {
-        println!("{}: version {before} → {SCHEMA_VERSION}.", place.shown());
+        say!("{}: version {before} → {SCHEMA_VERSION}.", place.shown());
     }
     Ok(0)
 }

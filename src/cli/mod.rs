@@ -15,10 +15,12 @@ mod plan;
 mod print;
 mod setting;
 mod status;
+mod voice;
 
 use clap::{Parser, Subcommand};
 use failure::Failure;
 use setting::Setting;
+use std::cell::OnceCell;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -78,22 +80,27 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             return u8::try_from(error.exit_code()).unwrap_or(2);
         }
     };
-    let setting = Setting { config: cli.config, database: cli.database, json: cli.json };
-    let done = match cli.command {
-        Command::Demo(args) => demo::run(&setting, args).await,
-        Command::Check(args) => check::run(&setting, &args),
-        Command::Import(args) => import::run(&setting, args).await,
-        Command::Campaign(args) => campaign::run(&setting, args).await,
-        Command::Plan(args) => plan::run(&setting, args).await,
-        Command::Contacts(args) => contacts::run(&setting, args).await,
-        Command::Inbox(args) => inbox::run(&setting, args).await,
-        Command::Status(args) => status::run(&setting, args).await,
-        Command::Inspect(args) => inspect::run(&setting, args),
-        Command::Migrate(args) => migrate::run(&setting, args).await,
-    };
-    match done {
+    let setting = Setting { config: cli.config, database: cli.database, json: cli.json, desk: OnceCell::new() };
+    let code = match execute(&setting, cli.command).await {
         Ok(code) => code,
         Err(failure) => failure.print(setting.json),
+    };
+    setting.close().await;
+    code
+}
+
+async fn execute(setting: &Setting, command: Command) -> Done {
+    match command {
+        Command::Demo(args) => demo::run(setting, args).await,
+        Command::Check(args) => check::run(setting, &args),
+        Command::Import(args) => import::run(setting, args).await,
+        Command::Campaign(args) => campaign::run(setting, args).await,
+        Command::Plan(args) => plan::run(setting, args).await,
+        Command::Contacts(args) => contacts::run(setting, args).await,
+        Command::Inbox(args) => inbox::run(setting, args).await,
+        Command::Status(args) => status::run(setting, args).await,
+        Command::Inspect(args) => inspect::run(setting, args),
+        Command::Migrate(args) => migrate::run(setting, args).await,
     }
 }
 

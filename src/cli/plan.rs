@@ -1,6 +1,7 @@
 //! `ringround plan`: what will be sent, by the same decisions that will send it. Reads only.
 
 use super::setting::Setting;
+use super::voice::say;
 use super::{Done, Failure, campaign, print};
 use crate::app::desk::Desk;
 use crate::app::forecast::{Forecast, forecast};
@@ -35,7 +36,7 @@ pub(super) async fn run(setting: &Setting, args: Args) -> Done {
         None => desk.store.campaigns().await?.into_iter().filter(|r| r.state != CampaignState::Cancelled).collect(),
     };
     if rows.is_empty() && !setting.json {
-        println!("There is no campaign yet. Put one in with: ringround campaign apply FILE");
+        say!("There is no campaign yet. Put one in with: ringround campaign apply FILE");
     }
     for row in &rows {
         let Some(campaign) = read_campaign(&row.source).0 else { continue };
@@ -55,7 +56,7 @@ pub(super) async fn run(setting: &Setting, args: Args) -> Done {
         let to = from.saturating_add(SignedDuration::from_hours(24 * args.days)).unwrap_or(Timestamp::MAX);
         let forecasts = forecast(&desk.store, &desk.settings, &campaign, from, to).await?;
         if setting.json {
-            println!("{}", in_json(&desk, row, &campaign, from, to, &forecasts));
+            say!("{}", in_json(&desk, row, &campaign, from, to, &forecasts));
         } else {
             in_words(&desk, row, &campaign, from, args.days, &forecasts);
             if args.texts {
@@ -63,16 +64,15 @@ pub(super) async fn run(setting: &Setting, args: Args) -> Done {
             }
         }
     }
-    desk.store.close().await;
     Ok(0)
 }
 
 fn in_words(desk: &Desk, row: &CampaignRow, campaign: &Campaign, from: Timestamp, days: i64, forecasts: &[Forecast]) {
     let gateway = &desk.settings.gateway;
-    println!("{}: {} ({})", row.id, campaign.title, row.state.as_str());
-    println!("{days} days from {} ({})\n", print::local(from, &campaign.zone), campaign.zone_name);
+    say!("{}: {} ({})", row.id, campaign.title, row.state.as_str());
+    say!("{days} days from {} ({})\n", print::local(from, &campaign.zone), campaign.zone_name);
     if forecasts.is_empty() {
-        println!("  Nothing is due in this time.\n");
+        say!("  Nothing is due in this time.\n");
         return;
     }
     let cells = forecasts
@@ -98,17 +98,17 @@ fn in_words(desk: &Desk, row: &CampaignRow, campaign: &Campaign, from: Timestamp
         .collect();
     let price = gateway.currency.clone();
     let heading = ["when", "UTC", "step", "people", "each", "parts", &price, "takes", "not after"];
-    println!("{}", print::table(&heading, &[3, 4, 5, 6, 7], cells));
+    say!("{}", print::table(&heading, &[3, 4, 5, 6, 7], cells));
     let parts: u64 = forecasts.iter().map(|f| f.parts).sum();
-    println!("\n  in all {parts} parts, {} {}\n", gateway.price_per_part.times(parts), gateway.currency);
+    say!("\n  in all {parts} parts, {} {}\n", gateway.price_per_part.times(parts), gateway.currency);
     if gateway.price_per_part == Price::default() {
-        println!("  note: no price is set (gateway.price_per_part), so everything seems free");
+        say!("  note: no price is set (gateway.price_per_part), so everything seems free");
     }
     notes(campaign, forecasts);
     if row.state == CampaignState::Draft {
-        println!("  Not started: nothing is sent. If this is right:  ringround campaign start {}", row.id);
+        say!("  Not started: nothing is sent. If this is right:  ringround campaign start {}", row.id);
     }
-    println!();
+    say!("");
 }
 
 /// Who gets nothing and why, what quiet hours moved, who gets another language than they asked for: each said once, with
@@ -133,9 +133,9 @@ fn notes(campaign: &Campaign, forecasts: &[Forecast]) {
         }
     }
     for (text, steps) in notes {
-        println!("  {text}\n      ({})", steps.join(", "));
+        say!("  {text}\n      ({})", steps.join(", "));
     }
-    println!("  People are counted as they stand now: those who say DONE or STOP until then get nothing more.\n");
+    say!("  People are counted as they stand now: those who say DONE or STOP until then get nothing more.\n");
 }
 
 fn gets(people: u64) -> String {
@@ -151,7 +151,7 @@ fn samples(forecasts: &[Forecast]) {
         shown.push(&forecast.step);
         for (kind, (text, parts)) in &forecast.samples {
             let parts = if *parts == 1 { "1 part".to_owned() } else { format!("{parts} parts") };
-            println!("  {} ({kind}, {parts}):\n    {}", forecast.step, text.replace('\n', "\n    "));
+            say!("  {} ({kind}, {parts}):\n    {}", forecast.step, text.replace('\n', "\n    "));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What several commands print: problems as pictures, tables, times.
 
+use super::voice::{say, tell};
 use crate::domain::message::State;
 use crate::domain::phone::{Phone, mask};
 use crate::domain::problem::{Problem, Severity};
@@ -22,9 +23,9 @@ pub(super) fn line_column(source: &str, offset: usize) -> (usize, usize) {
 pub(super) fn problems(file: &str, source: &str, problems: &[Problem], json: bool) {
     for problem in problems {
         if json {
-            println!("{}", problem_json(file, source, problem));
+            say!("{}", problem_json(file, source, problem));
         } else {
-            eprintln!("{}\n", picture(file, source, problem));
+            tell!("{}\n", picture(file, source, problem));
         }
     }
 }

@@ -7,14 +7,18 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::domain::problem::any_error;
 use crate::store::{Place, Store};
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
-/// The global arguments.
+/// The global arguments, and the desk the command works at.
 #[derive(Debug)]
 pub(super) struct Setting {
     pub(super) config: Option<PathBuf>,
     pub(super) database: Option<String>,
     pub(super) json: bool,
+    /// Opened when first asked for; the running service puts its own here.
+    pub(super) desk: OnceCell<Rc<Desk>>,
 }
 
 impl Setting {
@@ -46,10 +50,21 @@ impl Setting {
     }
 
     /// Settings, an open database, the system's clock.
-    pub(super) async fn desk(&self) -> Result<Desk, Failure> {
+    pub(super) async fn desk(&self) -> Result<Rc<Desk>, Failure> {
+        if let Some(desk) = self.desk.get() {
+            return Ok(Rc::clone(desk));
+        }
         let settings = self.settings()?;
         let store = Store::open(&self.place(&settings)).await?;
-        Ok(Desk::new(store, Clock::System, settings))
+        let desk = Rc::new(Desk::new(store, Clock::System, settings));
+        Ok(Rc::clone(self.desk.get_or_init(|| desk)))
+    }
+
+    /// Closes the desk that was opened for this command.
+    pub(super) async fn close(self) {
+        if let Some(desk) = self.desk.into_inner().and_then(Rc::into_inner) {
+            desk.store.close().await;
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! `ringround status`: how things stand, first as a sentence, then as a table.
 
 use super::setting::Setting;
+use super::voice::say;
 use super::{Done, print};
 use crate::app::desk::Desk;
 use crate::config::read_campaign;
@@ -31,7 +32,7 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
             .into_iter()
             .map(|(name, standing, people)| json!({"list": name, "standing": standing, "people": people}))
             .collect();
-        println!(
+        say!(
             "{}",
             json!({
                 "format": "ringround.status/1", "contacts": desk.store.contact_count().await?, "opted_in": desk.store.opted_in().await?,
@@ -41,7 +42,7 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
             })
         );
     } else {
-        println!(
+        say!(
             "{}",
             sentence(
                 running,
@@ -53,7 +54,7 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
             )
         );
         for (name, standing, people) in lists(&desk).await? {
-            println!("  list {name}: {} {standing}", print::people(people));
+            say!("  list {name}: {} {standing}", print::people(people));
         }
         let rows: Vec<Vec<String>> = State::ALL
             .into_iter()
@@ -64,9 +65,8 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
                 vec!["parts taken".to_owned(), counts.parts.to_string()],
             ])
             .collect();
-        println!("{}", print::table(&["", ""], &[1], rows));
+        say!("{}", print::table(&["", ""], &[1], rows));
     }
-    desk.store.close().await;
     Ok(0)
 }
 

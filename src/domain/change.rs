@@ -10,6 +10,7 @@ use super::contact::Contact;
 use super::ids::Id;
 use super::inbound::InboundText;
 use super::message::{NewMessage, State};
+use super::pause::Pause;
 use super::report::DeliveryReport;
 use jiff::Timestamp;
 
@@ -79,6 +80,12 @@ pub enum Change {
     BroadcastFilled { id: Id, from: Id, to: Id, last: bool },
     /// So many people get nothing from this broadcast, for this reason.
     PassedOver { broadcast: Id, reason: &'static str, people: i64 },
+
+    // Sending as a whole
+    /// Nothing is claimed until it is resumed. Guard: this pause was not there.
+    Paused { pause: Pause, reason: String, at: Timestamp },
+    /// Guard: this pause was there.
+    Resumed { pause: Pause },
 
     // Messages
     /// Edge E1.

@@ -63,6 +63,10 @@ pub enum EventKind {
     Applied,
     /// A campaign was started, paused, resumed or cancelled.
     Steered,
+    /// All sending, or the line to the gateway, was paused.
+    Paused,
+    /// It goes on.
+    Resumed,
     /// A send in doubt was decided by a person or a written policy.
     DoubtDecided,
 }
@@ -80,6 +84,8 @@ impl EventKind {
             Self::Unheld => "unheld",
             Self::Applied => "applied",
             Self::Steered => "steered",
+            Self::Paused => "paused",
+            Self::Resumed => "resumed",
             Self::DoubtDecided => "doubt_decided",
         }
     }

@@ -270,6 +270,16 @@ pub enum Bar {
     Credit,
 }
 
+impl Bar {
+    /// For people.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Credentials => "the gateway refuses our credentials",
+            Self::Credit => "there is no credit left",
+        }
+    }
+}
+
 /// Why a gateway said no; the class decides what happens next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {

@@ -17,6 +17,7 @@ mod keyword_words;
 pub mod list;
 pub mod message;
 pub mod moment;
+pub mod pause;
 pub mod phone;
 mod phone_problem;
 mod phone_reading;

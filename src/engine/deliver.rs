@@ -4,6 +4,7 @@ use crate::domain::change::{Change, Decision, MessageMove};
 use crate::domain::consent::{Event, EventKind};
 use crate::domain::ids::Ids;
 use crate::domain::message::{Claimed, Outcome, Refusal, RefusalClass, State};
+use crate::domain::pause::Pause;
 use jiff::{SignedDuration, Timestamp};
 
 /// What the decision after an attempt rests on besides the answer.
@@ -46,6 +47,11 @@ pub fn deliver(claimed: &Claimed, outcome: &Outcome, terms: &Terms, now: Timesta
         }
     };
     let mut changes = vec![Change::MessageMoved(moved)];
+    if let Outcome::Barred { bar, detail } = outcome {
+        // It would bar every other message too: nothing leaves until a person has seen to it.
+        let reason = format!("{}: {detail}", bar.in_words());
+        changes.push(Change::Paused { pause: Pause::Line, reason, at: now });
+    }
     if let Outcome::Refused(Refusal { class: RefusalClass::OptedOut, .. }) = outcome {
         // The number told the gateway to stop: as good as STOP to us, and without a confirmation of ours.
         let contact = claimed.contact;

@@ -19,6 +19,8 @@ pub struct Facts {
     pub standing: Option<Standing>,
     /// The number is suppressed.
     pub suppressed: bool,
+    /// All sending is paused.
+    pub paused: bool,
     /// A person must look at the contact first.
     pub in_review: bool,
     /// The campaign is running (true for replies).
@@ -35,6 +37,7 @@ pub struct Facts {
 pub fn may_send(facts: &Facts, now: Timestamp) -> bool {
     let agreed = facts.standing == Some(Standing::In) && !facts.suppressed && !facts.in_review;
     facts.state == State::Queued
+        && !facts.paused
         && facts.not_before <= now
         && now.saturating_add(WIRE_SLACK).is_ok_and(|then| then < facts.not_after)
         && (facts.is_reply || (agreed && facts.running && !facts.quiet))

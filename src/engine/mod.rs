@@ -12,6 +12,7 @@ pub mod inbound;
 pub mod leave;
 pub mod line;
 pub mod may_send;
+pub mod pause;
 pub mod plan;
 pub mod report;
 pub mod review;

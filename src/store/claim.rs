@@ -33,6 +33,7 @@ pub struct ClaimRequest {
 const REPLIES: &str = "WITH due AS MATERIALIZED (
       SELECT m.id FROM messages m
       WHERE m.state = 'queued' AND m.list IS NULL AND m.not_before <= $2 AND m.not_after > $3
+        AND NOT EXISTS (SELECT 1 FROM pauses)
       ORDER BY m.not_after, m.id LIMIT $4 {LOCK})
     UPDATE messages SET state = 'submitting', epoch = $1, attempts = attempts + 1, claimed_at = $2
     WHERE state = 'queued' AND id IN (SELECT id FROM due)
@@ -46,6 +47,7 @@ const BROADCASTS: &str = "WITH due AS MATERIALIZED (
       JOIN campaigns p ON p.id = m.campaign
       WHERE m.state = 'queued' AND m.not_before <= $2 AND m.not_after > $3
         AND k.standing = 'in' AND c.held_for IS NULL AND p.state = 'running' {QUIET}
+        AND NOT EXISTS (SELECT 1 FROM pauses)
         AND NOT EXISTS (SELECT 1 FROM suppressions s WHERE s.phone_hash = c.phone_hash)
       ORDER BY m.not_after, m.id LIMIT $4 {LOCK})
     UPDATE messages SET state = 'submitting', epoch = $1, attempts = attempts + 1, claimed_at = $2

@@ -18,6 +18,8 @@ pub struct Pulse {
     pub doubts: bool,
     /// Some broadcast is still being filled.
     pub filling: bool,
+    /// All sending is paused: nothing is claimed.
+    pub paused: bool,
     /// Grows with every change of a campaign's file or state.
     pub campaigns: i64,
     /// The next instant at which one of the first three becomes true by itself.
@@ -32,7 +34,8 @@ const PULSE: &str = "SELECT
     (SELECT MIN(ask_at) FROM messages WHERE state = 'in_doubt'),
     (SELECT MIN(ask_at) FROM messages WHERE state = 'accepted'),
     (SELECT COUNT(*) FROM broadcasts WHERE fate = 'filling'),
-    (SELECT CAST(COALESCE(SUM(revision), 0) AS BIGINT) FROM campaigns)";
+    (SELECT CAST(COALESCE(SUM(revision), 0) AS BIGINT) FROM campaigns),
+    (SELECT COUNT(*) FROM pauses)";
 
 impl Store {
     /// Takes the pulse.
@@ -53,6 +56,7 @@ impl Store {
             doubts: passed(ask_at),
             filling: row.int(6)? > 0,
             campaigns: row.int(7)?,
+            paused: row.int(8)? > 0,
             next: [instant(1)?, ends, ask_at].into_iter().flatten().filter(|at| *at > now).min(),
         })
     }

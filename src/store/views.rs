@@ -117,6 +117,12 @@ impl Store {
         rows.first().map(inbound).transpose()
     }
 
+    /// What is paused: (what, why, since).
+    pub async fn pauses(&self) -> Result<Vec<(String, String, Timestamp)>, StoreError> {
+        let rows = self.db.rows("SELECT name, reason, since FROM pauses ORDER BY name", vec![]).await?;
+        rows.iter().map(|row| Ok((row.text(0)?, row.text(1)?, row.instant(2)?))).collect()
+    }
+
     /// All campaigns, by id.
     pub async fn campaigns(&self) -> Result<Vec<CampaignRow>, StoreError> {
         let sql = format!("{CAMPAIGN} ORDER BY id");

@@ -82,6 +82,7 @@ impl Case {
             is_reply: self.is_reply,
             standing: self.standing,
             suppressed: self.suppressed,
+            paused: false, // of all at once: see claims.rs
             in_review: self.in_review,
             running: self.is_reply || self.campaign == CampaignState::Running,
             quiet: !self.is_reply && self.quiet,

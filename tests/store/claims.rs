@@ -8,8 +8,10 @@ use ringround::domain::change::Change;
 use ringround::domain::consent::Standing;
 use ringround::domain::ids::Id;
 use ringround::domain::message::{NewMessage, State};
+use ringround::domain::pause::Pause;
 
 both_engines! {
+    while_anything_is_paused_nothing_is_claimed,
     answers_come_first_and_then_deadlines, a_limit_is_a_limit, a_claim_hands_over_all_that_is_sent,
     a_window_is_half_open, consent_decides, whoever_must_not_be_texted_is_not, only_a_running_campaign_sends,
     quiet_hours_hold_a_campaign_back, an_answer_waits_for_nobody, only_what_is_queued_is_taken,
@@ -213,4 +215,21 @@ async fn a_contact_with_two_lists_counts_per_list(world: &World) {
     world.queue(std::slice::from_ref(&other)).await;
     let id = world.due_text(family).await;
     assert_eq!(world.claim(10).await, [id]);
+}
+
+async fn while_anything_is_paused_nothing_is_claimed(world: &World) {
+    world.campaign(CAMPAIGN, CampaignState::Running).await;
+    let family = world.family(1).await;
+    let (text, answer) = (world.due_text(family).await, world.answer(family, "help"));
+    world.queue(&[answer.clone()]).await;
+    for pause in [Pause::All, Pause::Line] {
+        world.done(vec![Change::Paused { pause, reason: "a person said so".into(), at: world.now }]).await;
+        assert!(world.store.pulse(world.now).await.unwrap().paused);
+        assert_eq!(world.claim(10).await, [0_i64; 0]);
+        let pauses = world.store.pauses().await.unwrap();
+        assert_eq!(pauses, [(pause.as_str().to_owned(), "a person said so".to_owned(), world.now)]);
+        world.done(vec![Change::Resumed { pause }]).await;
+    }
+    assert!(!world.store.pulse(world.now).await.unwrap().paused);
+    assert_eq!(world.claim(10).await, [answer.id, text]);
 }

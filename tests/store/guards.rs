@@ -10,6 +10,7 @@ use ringround::domain::consent::Standing;
 use ringround::domain::contact::Contact;
 use ringround::domain::ids::Id;
 use ringround::domain::message::{NewMessage, State};
+use ringround::domain::pause::Pause;
 use ringround::domain::report::{DeliveryReport, ReportStatus};
 use ringround::store::StoreError;
 use std::collections::BTreeSet;
@@ -55,7 +56,7 @@ async fn is_guarded(world: &World, contact: Id, guard: Change) -> bool {
     held
 }
 
-const NUMBERS: usize = 23;
+const NUMBERS: usize = 25;
 
 /// No wildcard: a new kind of change does not compile until it is here, and then asks for its case above.
 fn number(change: &Change) -> usize {
@@ -83,6 +84,8 @@ fn number(change: &Change) -> usize {
         Change::CampaignCancelled { .. } => 21,
         Change::DoubtAsked { .. } => 22,
         Change::ReportStored(_) => 23,
+        Change::Paused { .. } => 24,
+        Change::Resumed { .. } => 25,
     }
 }
 
@@ -127,6 +130,8 @@ async fn people(world: &World, family: Id) -> Vec<Case> {
         Case::once(Change::HeldForReview { contact: family, reason: Some("may mean STOP".into()) }),
         Case::once(Change::HeldForReview { contact: family, reason: None }),
         Case { holds: world.mark(family).1, fails: None },
+        Case::once(Change::Paused { pause: Pause::Line, reason: "no credit left".into(), at }),
+        Case::once(Change::Resumed { pause: Pause::Line }),
     ]
 }
 
