@@ -107,7 +107,7 @@ step "what is needed" tools
 step "formatting" cargo fmt --check
 step "clippy" cargo clippy --locked --all-targets -- -D warnings
 step "throwaway PostgreSQL" start_postgres
-step "tests" cargo test --locked --all-targets
+step "tests" cargo test --locked --all-targets --no-fail-fast
 step "documentation tests" cargo test --locked --doc
 step "figures" figures
 printf '\n== All of it holds (%d s)\n' "$SECONDS"

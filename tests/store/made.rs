@@ -83,11 +83,13 @@ impl World {
     /// A campaign in this state.
     pub async fn campaign(&self, id: &str, state: CampaignState) {
         let source = format!("source of {id}");
-        self.done(vec![
-            Change::CampaignApplied { id: id.into(), list: LIST.into(), source, revision: 0, at: self.now },
-            Change::CampaignSteered { id: id.into(), from: vec![CampaignState::Draft], to: state, at: self.now },
-        ])
-        .await;
+        let mut changes =
+            vec![Change::CampaignApplied { id: id.into(), list: LIST.into(), source, revision: 0, at: self.now }];
+        if state != CampaignState::Draft {
+            let from = vec![CampaignState::Draft];
+            changes.push(Change::CampaignSteered { id: id.into(), from, to: state, at: self.now });
+        }
+        self.done(changes).await;
     }
 
     /// A broadcast that is being filled.
