@@ -1,12 +1,15 @@
 //! Takes what a gateway hands to us: inbound texts and delivery reports. Stored before it is acknowledged; a repeat
-//! changes nothing; a conflict is read again and decided again, at most three times.
+//! changes nothing; many share one commit; a conflict is read again and decided again, at most three times.
 
 use super::desk::Desk;
+use crate::domain::campaign::CampaignState;
+use crate::domain::change::Decision;
+use crate::domain::ids::Id;
 use crate::domain::inbound::InboundText;
 use crate::domain::phone::Phone;
 use crate::domain::report::{DeliveryReport, ReportStatus};
+use crate::engine::may_send::Revocation;
 use crate::engine::{inbound, report};
-use crate::gateway::simulated::{Report, Text};
 use crate::store::StoreError;
 use jiff::SignedDuration;
 
@@ -14,51 +17,140 @@ const TRIES: usize = 3;
 /// One answer of a kind per number in this time (R-WORD: loops).
 const ANSWER_ONCE_IN: SignedDuration = SignedDuration::from_hours(1);
 
-/// Stores and acts on an inbound text. `running`: (id, list) of running campaigns.
-pub async fn receive(desk: &Desk, gateway: &str, text: &Text) -> Result<(), StoreError> {
-    let received_at = desk.clock.now();
-    let from = Phone::parse(&text.from, &desk.settings.phone_rules).ok();
-    for _ in 0..TRIES {
-        if desk.store.inbound_at(gateway, &text.gateway_id).await?.is_some() {
-            return Ok(());
-        }
-        let sender = match &from {
-            Some(phone) => known(desk, phone).await?,
-            None => inbound::Sender::default(),
-        };
-        let running: Vec<(String, String)> = desk
-            .store
-            .campaigns()
-            .await?
-            .into_iter()
-            .filter(|c| c.state == crate::domain::campaign::CampaignState::Running)
-            .map(|c| (c.id, c.list))
-            .collect();
-        desk.stock().await?;
-        let now = desk.clock.now();
-        let received = desk.decide(|ids| {
-            let text = InboundText {
-                id: ids.take(),
-                gateway: gateway.to_owned(),
-                gateway_id: text.gateway_id.clone(),
-                from: from.clone(),
-                raw_from: text.from.clone(),
-                body: text.body.clone(),
-                received_at,
-            };
-            let around =
-                inbound::Around { lists: &desk.settings.lists, listening: &desk.settings.listening, running: &running };
-            inbound::receive(&text, &sender, around, now, ids)
+/// One thing that a gateway hands over.
+#[derive(Clone)]
+pub enum Handed {
+    /// A text from a phone.
+    Text {
+        /// The gateway's id; the same for a repeat.
+        gateway_id: String,
+        /// The sender as given.
+        from: String,
+        /// The words.
+        body: String,
+    },
+    /// A delivery report.
+    Report {
+        /// Our reference.
+        reference: String,
+        /// The gateway's id of the text, where it says.
+        gateway_id: Option<String>,
+        /// What it says.
+        status: ReportStatus,
+        /// Its words for it.
+        detail: String,
+    },
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// Stored, and acted on.
+    Stored,
+    /// We have it already.
+    Repeat,
+    /// A report whose reference is none of ours: forged, foreign, or of another time.
+    Foreign,
+}
+
+/// Takes many things in one commit; whatever conflicts is taken once more by itself.
+pub async fn take(desk: &Desk, gateway: &str, handed: &[Handed]) -> Result<Vec<Taken>, StoreError> {
+    let mut taken = Vec::with_capacity(handed.len());
+    let (mut decisions, mut waiting) = (Vec::new(), Vec::new());
+    for (at, one) in handed.iter().enumerate() {
+        taken.push(match decide(desk, gateway, one).await? {
+            Looked::Nothing(taken) => taken,
+            Looked::Decided(decision, revoked) => {
+                remember(desk, revoked);
+                decisions.push(decision);
+                waiting.push(at);
+                Taken::Stored
+            }
         });
-        // Before the commit: from here on nothing of theirs leaves, wherever the sender is.
-        if let Some((contact, revocation)) = received.revoked {
-            desk.revoke(contact, revocation, now);
+    }
+    let held = desk.store.commit(&decisions, desk.clock.now()).await?;
+    for at in waiting.iter().zip(held).filter(|(_, held)| !held).map(|(at, _)| *at) {
+        let again = handed.get(at).ok_or(StoreError::Busy)?;
+        if let Some(slot) = taken.get_mut(at) {
+            *slot = take_one(desk, gateway, again).await?;
         }
-        if desk.store.commit_one(received.decision, now).await? {
-            return Ok(());
+    }
+    Ok(taken)
+}
+
+async fn take_one(desk: &Desk, gateway: &str, handed: &Handed) -> Result<Taken, StoreError> {
+    for _ in 0..TRIES {
+        match decide(desk, gateway, handed).await? {
+            Looked::Nothing(taken) => return Ok(taken),
+            Looked::Decided(decision, revoked) => {
+                remember(desk, revoked);
+                let only_stored = matches!(handed, Handed::Report { .. }) && decision.0.len() == 1;
+                if desk.store.commit_one(decision, desk.clock.now()).await? {
+                    return Ok(Taken::Stored);
+                }
+                if only_stored {
+                    return Ok(Taken::Repeat); // its only guard is that it was not stored before
+                }
+            }
         }
     }
     Err(StoreError::Busy)
+}
+
+/// Before the commit: from here on nothing of theirs leaves, wherever the sender is.
+fn remember(desk: &Desk, revoked: Option<(Id, Revocation)>) {
+    if let Some((contact, revocation)) = revoked {
+        desk.revoke(contact, revocation, desk.clock.now());
+    }
+}
+
+enum Looked {
+    Nothing(Taken),
+    Decided(Decision, Option<(Id, Revocation)>),
+}
+
+async fn decide(desk: &Desk, gateway: &str, handed: &Handed) -> Result<Looked, StoreError> {
+    match handed {
+        Handed::Text { gateway_id, from, body } => decide_text(desk, gateway, gateway_id, from, body).await,
+        Handed::Report { .. } => decide_report(desk, gateway, handed).await,
+    }
+}
+
+async fn decide_text(
+    desk: &Desk,
+    gateway: &str,
+    gateway_id: &str,
+    raw_from: &str,
+    body: &str,
+) -> Result<Looked, StoreError> {
+    if desk.store.inbound_at(gateway, gateway_id).await?.is_some() {
+        return Ok(Looked::Nothing(Taken::Repeat));
+    }
+    let from = Phone::parse(raw_from, &desk.settings.phone_rules).ok();
+    let sender = match &from {
+        Some(phone) => known(desk, phone).await?,
+        None => inbound::Sender::default(),
+    };
+    let campaigns = desk.store.campaigns().await?.into_iter();
+    let running: Vec<(String, String)> =
+        campaigns.filter(|c| c.state == CampaignState::Running).map(|c| (c.id, c.list)).collect();
+    desk.stock().await?;
+    let now = desk.clock.now();
+    let received = desk.decide(|ids| {
+        let text = InboundText {
+            id: ids.take(),
+            gateway: gateway.to_owned(),
+            gateway_id: gateway_id.to_owned(),
+            from,
+            raw_from: raw_from.to_owned(),
+            body: body.to_owned(),
+            received_at: now,
+        };
+        let (lists, listening) = (&desk.settings.lists, &desk.settings.listening);
+        let around = inbound::Around { lists, listening, running: &running };
+        inbound::receive(&text, &sender, around, now, ids)
+    });
+    Ok(Looked::Decided(received.decision, received.revoked))
 }
 
 async fn known(desk: &Desk, phone: &Phone) -> Result<inbound::Sender, StoreError> {
@@ -75,35 +167,30 @@ async fn known(desk: &Desk, phone: &Phone) -> Result<inbound::Sender, StoreError
     })
 }
 
-/// Stores and acts on a delivery report. False: the reference is none of ours (forged, foreign, or of another time).
-pub async fn report(desk: &Desk, gateway: &str, told: &Report) -> Result<bool, StoreError> {
-    let Some(message) = desk.store.identity().mint().message(&told.reference) else { return Ok(false) };
-    let status = match told.status {
-        "DELIVERED" => ReportStatus::Delivered,
-        "SENT" => ReportStatus::Sent,
-        _ => ReportStatus::Undelivered,
+async fn decide_report(desk: &Desk, gateway: &str, handed: &Handed) -> Result<Looked, StoreError> {
+    let Handed::Report { reference, gateway_id, status, detail } = handed else {
+        return Ok(Looked::Nothing(Taken::Foreign));
     };
-    for _ in 0..TRIES {
-        let Some(state) = desk.store.message_state(message).await? else { return Ok(false) };
-        desk.stock().await?;
-        let now = desk.clock.now();
-        let decision = desk.decide(|ids| {
-            let stored = DeliveryReport {
-                id: ids.take(),
-                gateway: gateway.to_owned(),
-                fingerprint: format!("{} {}", told.reference, told.status),
-                message,
-                gateway_id: Some(told.gateway_id.clone()),
-                status,
-                detail: told.status.to_lowercase(),
-                received_at: now,
-            };
-            report::report(&stored, state, desk.settings.gateway.report_within, now)
-        });
-        let moves = decision.0.len() > 1;
-        if desk.store.commit_one(decision, now).await? || !moves {
-            return Ok(true);
-        }
-    }
-    Err(StoreError::Busy)
+    let message = desk.store.identity().mint().message(reference);
+    let state = match message {
+        Some(message) => desk.store.message_state(message).await?,
+        None => None,
+    };
+    let (Some(message), Some(state)) = (message, state) else { return Ok(Looked::Nothing(Taken::Foreign)) };
+    desk.stock().await?;
+    let now = desk.clock.now();
+    let decision = desk.decide(|ids| {
+        let stored = DeliveryReport {
+            id: ids.take(),
+            gateway: gateway.to_owned(),
+            fingerprint: format!("{reference} {} {detail}", status.as_str()),
+            message,
+            gateway_id: gateway_id.clone(),
+            status: *status,
+            detail: detail.clone(),
+            received_at: now,
+        };
+        report::report(&stored, state, desk.settings.gateway.report_within, now)
+    });
+    Ok(Looked::Decided(decision, None))
 }

@@ -18,7 +18,7 @@ pub async fn turn(desk: &Desk, gateway: &Gateway, pulse: &Pulse) -> Result<bool,
     let mint = desk.store.identity().mint();
     let mut decisions = Vec::with_capacity(doubts.len());
     for doubt in &doubts {
-        let answer = gateway.look_up(&mint.reference(doubt.id));
+        let answer = gateway.look_up(&mint.reference(doubt.id)).await;
         decisions.push(doubt::resolve(doubt, &answer, desk.settings.gateway.report_within, now));
     }
     desk.store.commit(&decisions, now).await?;

@@ -3,10 +3,12 @@
 //! run on the system's clock.
 
 use super::desk::Desk;
+use super::receiver::{self, Handed, Taken};
+use super::resolver;
 use super::scheduler::Scheduler;
 use super::sender::Sender;
-use super::{receiver, resolver};
 use crate::clock::VirtualClock;
+use crate::domain::report::ReportStatus;
 use crate::gateway::Gateway;
 use crate::gateway::simulated::{Callback, World};
 use crate::store::{Pulse, Sabotage, StoreError};
@@ -78,15 +80,12 @@ impl Run {
     /// Everybody's turn; true if anybody did anything.
     async fn turn(&mut self) -> Result<bool, StoreError> {
         let mut busy = false;
-        for callback in self.world.callbacks() {
-            busy = true;
-            match callback {
-                Callback::Inbound(text) => receiver::receive(&self.desk, self.gateway.name(), &text).await?,
-                Callback::Report(told) => {
-                    let ours = receiver::report(&self.desk, self.gateway.name(), &told).await?;
-                    self.foreign_reports += u64::from(!ours);
-                }
-            }
+        let handed: Vec<Handed> = self.world.callbacks().into_iter().map(handed).collect();
+        busy |= !handed.is_empty();
+        // One by one, in the order in which they came: what a virtual clock does must not depend on how many share an instant.
+        for one in &handed {
+            let taken = receiver::take(&self.desk, self.gateway.name(), std::slice::from_ref(one)).await?;
+            self.foreign_reports += u64::from(taken == [Taken::Foreign]);
         }
         if let Some(rule) = self.sabotage {
             self.desk.store.sabotage(rule, self.clock.now()).await?;
@@ -112,5 +111,22 @@ impl Run {
         let own = own.into_iter().flatten().filter_map(|at| at.checked_add(self.slow_by).ok());
         let world = [self.world.next_callback(), self.clock.next_sleeper()];
         own.chain(world.into_iter().flatten()).min()
+    }
+}
+
+/// What the world hands over, as a real gateway's profile would have read it.
+fn handed(callback: Callback) -> Handed {
+    match callback {
+        Callback::Inbound(text) => Handed::Text { gateway_id: text.gateway_id, from: text.from, body: text.body },
+        Callback::Report(told) => Handed::Report {
+            reference: told.reference,
+            gateway_id: Some(told.gateway_id),
+            status: match told.status {
+                "DELIVERED" => ReportStatus::Delivered,
+                "SENT" => ReportStatus::Sent,
+                _ => ReportStatus::Undelivered,
+            },
+            detail: told.status.to_lowercase(),
+        },
     }
 }

@@ -27,6 +27,8 @@ pub struct Sender {
     /// Claimed durably, not yet on the wire: (message, when it was claimed).
     ahead: VecDeque<(Claimed, Timestamp)>,
     in_flight: FuturesUnordered<InFlight>,
+    /// Answers that came while nobody had a turn.
+    answered: Vec<(Claimed, Outcome)>,
     /// Decided, not yet committed.
     finished: Vec<Decision>,
     /// The rate allows the next request at this instant.
@@ -46,6 +48,7 @@ impl Sender {
             line: Line::default(),
             ahead: VecDeque::new(),
             in_flight: FuturesUnordered::new(),
+            answered: Vec::new(),
             finished: Vec::new(),
             next_start: now,
             commit_time: SignedDuration::ZERO,
@@ -63,6 +66,9 @@ impl Sender {
     ) -> Result<bool, StoreError> {
         desk.stock().await?;
         let mut busy = self.collect(desk);
+        if pulse.paused {
+            self.release(desk);
+        }
         busy |= self.hand_over(desk, gateway);
         busy |= self.record_and_claim(desk, pulse.claimable, quiet).await?;
         Ok(busy | self.hand_over(desk, gateway))
@@ -76,17 +82,47 @@ impl Sender {
 
     /// Nothing in its hands.
     pub fn is_idle(&self) -> bool {
-        self.ahead.is_empty() && self.in_flight.is_empty() && self.finished.is_empty()
+        self.ahead.is_empty() && self.in_flight.is_empty() && self.answered.is_empty() && self.finished.is_empty()
+    }
+
+    /// Waits for the next answer; for ever if no request is in flight. Nothing is lost if the wait is given up.
+    pub async fn answer(&mut self) {
+        match self.in_flight.next().await {
+            Some(answer) => self.answered.push(answer),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Gives back what never touched the wire: after a pause, after a change of campaigns, before a stop.
+    pub fn release(&mut self, desk: &Desk) {
+        let now = desk.clock.now();
+        while let Some((claimed, _)) = self.ahead.pop_front() {
+            self.put_back(&claimed, State::Queued, "released before it left", now);
+        }
+    }
+
+    /// Stops: claims nothing more, gives back what never touched the wire, waits for the requests in flight (each has a
+    /// timeout of its own) and records their outcomes.
+    pub async fn stop(&mut self, desk: &Desk) -> Result<(), StoreError> {
+        self.release(desk);
+        while let Some((claimed, outcome)) = self.in_flight.next().await {
+            self.answered.push((claimed, outcome));
+        }
+        self.collect(desk);
+        self.record_and_claim(desk, false, Vec::new()).await?;
+        Ok(())
     }
 
     /// Takes the answers that have come.
     fn collect(&mut self, desk: &Desk) -> bool {
-        let mut any = false;
-        while let Some(Some((claimed, outcome))) = self.in_flight.next().now_or_never() {
-            self.finish(desk, &claimed, &outcome);
-            any = true;
+        while let Some(Some(answer)) = self.in_flight.next().now_or_never() {
+            self.answered.push(answer);
         }
-        any
+        let answered = std::mem::take(&mut self.answered);
+        for (claimed, outcome) in &answered {
+            self.finish(desk, claimed, outcome);
+        }
+        !answered.is_empty()
     }
 
     fn finish(&mut self, desk: &Desk, claimed: &Claimed, outcome: &Outcome) {
@@ -109,7 +145,7 @@ impl Sender {
         loop {
             let now = desk.clock.now();
             if self.line.allows(desk.settings.gateway.in_flight, now) == 0 && !self.ahead.is_empty() {
-                self.release_all(now);
+                self.release(desk);
                 return true;
             }
             let free = self.in_flight.len() < self.line.allows(desk.settings.gateway.in_flight, now);
@@ -125,13 +161,6 @@ impl Sender {
             }
             self.next_start = now + desk.settings.gateway.spacing();
             self.in_flight.push(request(desk, gateway, claimed, now));
-        }
-    }
-
-    /// The line has closed: what never touched the wire goes back, so that a stop or a STOP finds it waiting.
-    fn release_all(&mut self, now: Timestamp) {
-        while let Some((claimed, _)) = self.ahead.pop_front() {
-            self.put_back(&claimed, State::Queued, "waiting for the gateway", now);
         }
     }
 
@@ -205,9 +234,9 @@ fn request(desk: &Desk, gateway: &Gateway, claimed: Claimed, now: Timestamp) -> 
         valid_until: claimed.not_after,
         handed_at: now,
     };
-    let (takes, outcome) = gateway.submit(&submission);
-    let clock = desk.clock.clone();
+    let (gateway, clock) = (gateway.clone(), desk.clock.clone());
     async move {
+        let (takes, outcome) = gateway.submit(&submission).await;
         clock.sleep_until(now + takes).await;
         (claimed, outcome)
     }

@@ -39,14 +39,14 @@ impl Gateway {
 
     /// Hands one text over: one request, one outcome. A simulated answer comes at once, with the time it would have
     /// taken: the caller, who has the clock, waits that long.
-    pub fn submit(&self, submission: &Submission) -> (SignedDuration, Outcome) {
+    pub async fn submit(&self, submission: &Submission) -> (SignedDuration, Outcome) {
         match self {
             Self::Simulated(world) => world.submit(submission),
         }
     }
 
     /// Asks whether it has a text under this reference.
-    pub fn look_up(&self, reference: &str) -> LookUp {
+    pub async fn look_up(&self, reference: &str) -> LookUp {
         match self {
             Self::Simulated(world) => world.look_up(reference),
         }

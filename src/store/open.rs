@@ -50,7 +50,10 @@ fn migrator() -> Migrator {
 async fn connect(place: &Place, create: bool) -> Result<Db, StoreError> {
     let url = place.0.expose_secret();
     if place.is_postgres() {
-        let options = PgConnectOptions::from_str(url).map_err(|_| StoreError::BadUrl(place.shown()))?;
+        let options = PgConnectOptions::from_str(url)
+            .map_err(|_| StoreError::BadUrl(place.shown()))?
+            // Whatever the server's default is: an intent must survive a power cut before its bytes leave.
+            .options([("synchronous_commit", "on")]);
         let pool = PgPoolOptions::new().max_connections(8).acquire_timeout(Duration::from_secs(10));
         return Ok(Db::Postgres(pool.connect_with(options).await?));
     }
