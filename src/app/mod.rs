@@ -3,11 +3,14 @@
 
 pub mod account;
 pub mod campaigns;
+pub mod control;
 pub mod desk;
 pub mod forecast;
+pub mod heartbeat;
 pub mod import;
 pub mod receiver;
 pub mod resolver;
+pub mod run;
 pub mod run_virtual;
 pub mod scheduler;
 pub mod sender;

@@ -28,6 +28,8 @@ pub enum Handed {
         from: String,
         /// The words.
         body: String,
+        /// The gateway saw an opt-out in it, and has answered by itself.
+        opt_out_handled: bool,
     },
     /// A delivery report.
     Report {
@@ -39,6 +41,8 @@ pub enum Handed {
         status: ReportStatus,
         /// Its words for it.
         detail: String,
+        /// The number opted out at the gateway.
+        opted_out: bool,
     },
 }
 
@@ -111,18 +115,15 @@ enum Looked {
 
 async fn decide(desk: &Desk, gateway: &str, handed: &Handed) -> Result<Looked, StoreError> {
     match handed {
-        Handed::Text { gateway_id, from, body } => decide_text(desk, gateway, gateway_id, from, body).await,
+        Handed::Text { .. } => decide_text(desk, gateway, handed).await,
         Handed::Report { .. } => decide_report(desk, gateway, handed).await,
     }
 }
 
-async fn decide_text(
-    desk: &Desk,
-    gateway: &str,
-    gateway_id: &str,
-    raw_from: &str,
-    body: &str,
-) -> Result<Looked, StoreError> {
+async fn decide_text(desk: &Desk, gateway: &str, handed: &Handed) -> Result<Looked, StoreError> {
+    let Handed::Text { gateway_id, from: raw_from, body, opt_out_handled } = handed else {
+        return Ok(Looked::Nothing(Taken::Foreign));
+    };
     if desk.store.inbound_at(gateway, gateway_id).await?.is_some() {
         return Ok(Looked::Nothing(Taken::Repeat));
     }
@@ -140,14 +141,14 @@ async fn decide_text(
         let text = InboundText {
             id: ids.take(),
             gateway: gateway.to_owned(),
-            gateway_id: gateway_id.to_owned(),
+            gateway_id: gateway_id.clone(),
             from,
-            raw_from: raw_from.to_owned(),
-            body: body.to_owned(),
+            raw_from: raw_from.clone(),
+            body: body.clone(),
             received_at: now,
         };
         let (lists, listening) = (&desk.settings.lists, &desk.settings.listening);
-        let around = inbound::Around { lists, listening, running: &running };
+        let around = inbound::Around { lists, listening, running: &running, gateway_confirms: *opt_out_handled };
         inbound::receive(&text, &sender, around, now, ids)
     });
     Ok(Looked::Decided(received.decision, received.revoked))
@@ -168,7 +169,7 @@ async fn known(desk: &Desk, phone: &Phone) -> Result<inbound::Sender, StoreError
 }
 
 async fn decide_report(desk: &Desk, gateway: &str, handed: &Handed) -> Result<Looked, StoreError> {
-    let Handed::Report { reference, gateway_id, status, detail } = handed else {
+    let Handed::Report { reference, gateway_id, status, detail, .. } = handed else {
         return Ok(Looked::Nothing(Taken::Foreign));
     };
     let message = desk.store.identity().mint().message(reference);

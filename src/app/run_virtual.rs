@@ -117,7 +117,9 @@ impl Run {
 /// What the world hands over, as a real gateway's profile would have read it.
 fn handed(callback: Callback) -> Handed {
     match callback {
-        Callback::Inbound(text) => Handed::Text { gateway_id: text.gateway_id, from: text.from, body: text.body },
+        Callback::Inbound(text) => {
+            Handed::Text { gateway_id: text.gateway_id, from: text.from, body: text.body, opt_out_handled: false }
+        }
         Callback::Report(told) => Handed::Report {
             reference: told.reference,
             gateway_id: Some(told.gateway_id),
@@ -127,6 +129,7 @@ fn handed(callback: Callback) -> Handed {
                 _ => ReportStatus::Undelivered,
             },
             detail: told.status.to_lowercase(),
+            opted_out: false,
         },
     }
 }

@@ -1,6 +1,6 @@
 //! `ringround campaign`: apply, list, show, and steer.
 
-use super::setting::{Setting, read, user};
+use super::setting::{Setting, user};
 use super::voice::{say, tell};
 use super::{Done, FOUND_PROBLEMS, Failure, NOT_CONFIRMED, print};
 use crate::app::campaigns::{Applied, Steer, apply, steer, textable};
@@ -82,9 +82,9 @@ pub(super) async fn find(desk: &Desk, id: &str) -> Result<CampaignRow, Failure> 
 }
 
 async fn applied(setting: &Setting, desk: &Desk, file: &Path) -> Done {
-    let source = read(file)?;
+    let source = setting.read(file)?;
     let name = file.display().to_string();
-    let (applied, warnings) = apply(desk, &source, &user()).await?;
+    let (applied, warnings) = apply(desk, &source, &user(setting)).await?;
     let (campaign, what) = match applied {
         Applied::Refused(problems) => {
             print::problems(&name, &source, &problems, setting.json);
@@ -210,7 +210,7 @@ fn ask(id: &str, people: u64) -> Result<u64, Failure> {
 }
 
 async fn steered(setting: &Setting, desk: &Desk, row: &CampaignRow, word: Steer) -> Done {
-    if !steer(desk, row, word, &user()).await? {
+    if !steer(desk, row, word, &user(setting)).await? {
         let message = format!("{} is {}: it can't be {}", row.id, row.state.as_str(), word.past());
         return Err(Failure::new(1, message, "ringround campaign list shows what each campaign is doing"));
     }

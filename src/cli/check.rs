@@ -1,6 +1,6 @@
 //! `ringround check`: settings and campaign files, without a database and without a network.
 
-use super::setting::{Setting, read};
+use super::setting::Setting;
 use super::voice::say;
 use super::{Done, FOUND_PROBLEMS, print};
 use crate::app::campaigns::check_source;
@@ -34,7 +34,7 @@ pub(super) fn run(setting: &Setting, args: &Args) -> Done {
     }
     let mut errors = 0;
     for file in &files {
-        let source = read(file)?;
+        let source = setting.read(file)?;
         let (campaign, problems) =
             if is_campaign(&source) { check_source(&source, &lists) } else { (None, Settings::read(&source).1) };
         errors += report(setting, file, &source, campaign.as_ref(), &problems);

@@ -11,6 +11,7 @@ use crate::domain::message::State;
 use crate::domain::phone::{Phone, PhoneProblem};
 use crate::engine::admit::{Existing, Source, Verdict, admit, change};
 use crate::engine::leave::{Ground, leave};
+use crate::engine::may_send::Revocation;
 use crate::store::{ConversationLine, EventRow};
 use jiff::civil::Date;
 use serde_json::json;
@@ -293,7 +294,7 @@ async fn add(setting: &Setting, desk: &Desk, draft: &ContactDraft, list: &str) -
         suppressed: !desk.store.suppressed_among(phones).await?.is_empty(),
         contact,
     };
-    let by = user();
+    let by = user(setting);
     let how = draft.permission.as_ref().map_or("", |p| p.source.as_str());
     desk.stock().await?;
     let now = desk.clock.now();
@@ -307,7 +308,7 @@ async fn add(setting: &Setting, desk: &Desk, draft: &ContactDraft, list: &str) -
 }
 
 async fn set(setting: &Setting, desk: &Desk, contact: &Contact, draft: &ContactDraft, how: &str) -> Done {
-    let by = user();
+    let by = user(setting);
     desk.stock().await?;
     let now = desk.clock.now();
     let decision = desk.decide(|ids| change(draft, contact, &Source { list: "", how, by: &by }, now, ids));
@@ -327,8 +328,9 @@ async fn gone(setting: &Setting, desk: &Desk, number: &str, list: Option<&str>, 
             Err(_) => return Err(missing),
         },
     };
-    let by = user();
+    let by = user(setting);
     let now = desk.clock.now();
+    desk.revoke(contact.id, Revocation::Left(list.clone()), now);
     let decision = desk.decide(|ids| leave(&contact, known, list.as_deref(), Ground { by: &by, how }, now, ids));
     commit(desk, Some(decision)).await?;
     said(setting, &contact.phone, "left")

@@ -2,7 +2,7 @@
 
 use super::setting::{Setting, one_list, user};
 use super::voice::say;
-use super::{Done, FOUND_PROBLEMS, Failure};
+use super::{Done, FOUND_PROBLEMS, Failure, voice};
 use crate::app::import::{Order, Report, import};
 use crate::app::spreadsheet::Stated;
 use crate::engine::admit::Verdict;
@@ -34,20 +34,17 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(setting: &Setting, args: Args) -> Done {
-    let bytes = std::fs::read(&args.file).map_err(|error| {
-        let hint = "look at the path and at who may read it";
-        Failure::new(1, format!("{} can't be read: {error}", args.file.display()), hint)
-    })?;
+    let bytes = setting.read_bytes(&args.file)?;
     if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(&[0xd0, 0xcf, 0x11, 0xe0]) {
         let hint = "open it and save it as \"CSV UTF-8\", then import that file";
         return Err(Failure::new(1, format!("{} is a workbook, not a text file", args.file.display()), hint));
     }
     let desk = setting.desk().await?;
     let list = one_list(&desk.settings, args.list.as_deref())?;
-    let by = user();
+    let by = user(setting);
     let stated = Stated { source: args.consent_source, date: args.consent_date, wording: args.wording };
     let order = Order { list: &list, by: &by, stated, dry_run: args.dry_run };
-    let bar = if setting.json { ProgressBar::hidden() } else { ProgressBar::new(0) };
+    let bar = if setting.json || voice::is_captured() { ProgressBar::hidden() } else { ProgressBar::new(0) };
     bar.set_style(
         ProgressStyle::with_template("{bar:40} {pos}/{len} rows").unwrap_or_else(|_| ProgressStyle::default_bar()),
     );

@@ -5,6 +5,7 @@ use super::voice::say;
 use super::{Done, Failure, NOT_CONFIRMED, print};
 use crate::app::desk::Desk;
 use crate::engine::leave::Ground;
+use crate::engine::may_send::Revocation;
 use crate::engine::review::{Verdict, review};
 use serde_json::json;
 
@@ -88,7 +89,10 @@ async fn read(setting: &Setting, desk: &Desk, id: i64, verdict: Verdict) -> Done
         return Err(Failure::new(NOT_CONFIRMED, message, format!("ringround inbox done {id} --stop, or --carry-on")));
     }
     desk.stock().await?;
-    let (by, now) = (user(), desk.clock.now());
+    if let (Verdict::Stop, Some(contact)) = (verdict, &sender) {
+        desk.revoke(contact.id, Revocation::Left(None), desk.clock.now());
+    }
+    let (by, now) = (user(setting), desk.clock.now());
     let how = format!("read text {id}");
     let decision = desk.decide(|ids| review(id, sender.as_ref(), verdict, Ground { by: &by, how: &how }, now, ids));
     if !desk.store.commit_one(decision, now).await? {

@@ -23,10 +23,11 @@ pub(super) fn run(clock: &Clock) -> Done {
     for (at, line) in std::io::stdin().lock().split(b'\n').enumerate() {
         let line = line.map_err(|e| Failure::new(1, format!("standard input can't be read: {e}"), ""))?;
         let line = String::from_utf8_lossy(&line);
+        let line = line.trim_start_matches('\u{feff}');
         if line.trim().is_empty() {
             continue;
         }
-        let answer = match serde_json::from_str::<Value>(&line) {
+        let answer = match serde_json::from_str::<Value>(line) {
             Ok(request) if request.is_object() => answer(&request, clock),
             Ok(_) => json!({"error": "a line must be a JSON object", "line": at + 1}),
             Err(e) => json!({"error": e.to_string(), "line": at + 1}),

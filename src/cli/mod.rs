@@ -80,7 +80,8 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             return u8::try_from(error.exit_code()).unwrap_or(2);
         }
     };
-    let setting = Setting { config: cli.config, database: cli.database, json: cli.json, desk: OnceCell::new() };
+    let setting =
+        Setting { config: cli.config, database: cli.database, json: cli.json, desk: OnceCell::new(), asked: None };
     let code = match execute(&setting, cli.command).await {
         Ok(code) => code,
         Err(failure) => failure.print(setting.json),

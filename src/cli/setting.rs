@@ -2,14 +2,18 @@
 
 use super::failure::Failure;
 use super::print;
+use crate::app::control;
 use crate::app::desk::Desk;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::domain::problem::any_error;
 use crate::store::{Place, Store};
 use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// The global arguments, and the desk the command works at.
 #[derive(Debug)]
@@ -19,6 +23,19 @@ pub(super) struct Setting {
     pub(super) json: bool,
     /// Opened when first asked for; the running service puts its own here.
     pub(super) desk: OnceCell<Rc<Desk>>,
+    /// Set where the running service carries a command out for somebody.
+    pub(super) asked: Option<Asked>,
+}
+
+/// Somebody's command, carried out by the running service.
+#[derive(Debug)]
+pub(super) struct Asked {
+    /// Who types it.
+    pub(super) user: String,
+    /// The files it names, by the name as typed: the service itself may not see them.
+    pub(super) files: BTreeMap<String, Vec<u8>>,
+    /// Wakes the worker.
+    pub(super) wake: Arc<Notify>,
 }
 
 impl Setting {
@@ -31,7 +48,7 @@ impl Setting {
     /// The settings, or all that is wrong with them.
     pub(super) fn settings(&self) -> Result<Settings, Failure> {
         let Some(file) = self.file() else { return Ok(Settings::read("").0) };
-        let source = read(&file)?;
+        let source = self.read(&file)?;
         let (settings, problems) = Settings::read(&source);
         if any_error(&problems) {
             print::problems(&file.display().to_string(), &source, &problems, self.json);
@@ -68,11 +85,40 @@ impl Setting {
     }
 }
 
-/// A text file, or a failure that names it.
-pub(super) fn read(file: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(file).map_err(|error| {
-        Failure::new(1, format!("{} can't be read: {error}", file.display()), "look at the path and at who may read it")
-    })
+impl Setting {
+    /// A file that the command names.
+    pub(super) fn read_bytes(&self, file: &Path) -> Result<Vec<u8>, Failure> {
+        let read = match &self.asked {
+            Some(asked) => {
+                let sent = asked.files.get(&file.display().to_string()).cloned();
+                sent.ok_or_else(|| std::io::Error::other("it did not come with the command"))
+            }
+            None => std::fs::read(file),
+        };
+        read.map_err(|error| {
+            let hint = "look at the path and at who may read it";
+            Failure::new(1, format!("{} can't be read: {error}", file.display()), hint)
+        })
+    }
+
+    /// A text file that the command names.
+    pub(super) fn read(&self, file: &Path) -> Result<String, Failure> {
+        let text = String::from_utf8(self.read_bytes(file)?);
+        text.map_err(|_| Failure::new(1, format!("{} is not a text in UTF-8", file.display()), "save it as UTF-8"))
+    }
+
+    /// Where the running service listens for commands.
+    pub(super) fn socket(&self, settings: &Settings) -> PathBuf {
+        let beside = || self.place(settings).file().map(|file| control::beside(&file));
+        settings.socket.clone().or_else(beside).unwrap_or_else(|| PathBuf::from("/run/ringround/control.sock"))
+    }
+
+    /// There is something new for the worker.
+    pub(super) fn wake(&self) {
+        if let Some(asked) = &self.asked {
+            asked.wake.notify_one();
+        }
+    }
 }
 
 /// The list a command is for: the named one, or the only one there is.
@@ -91,8 +137,13 @@ pub(super) fn one_list(settings: &Settings, named: Option<&str>) -> Result<Strin
     }
 }
 
-/// Who runs the command, for the ledger: the operating system's user.
-pub(super) fn user() -> String {
+/// Who types the command, for the ledger: the operating system's user.
+pub(super) fn user(setting: &Setting) -> String {
+    setting.asked.as_ref().map_or_else(local_user, |asked| asked.user.clone())
+}
+
+/// The user of this process, or who became it by sudo.
+pub(super) fn local_user() -> String {
     let name = std::env::var("SUDO_USER").ok().or_else(|| whoami::username().ok());
     format!("admin:{}", name.as_deref().unwrap_or("unknown"))
 }

@@ -2,11 +2,14 @@
 //! keys are refused with the key that was probably meant. No environment, no clock, no database.
 
 pub mod campaign;
+pub mod credentials;
+pub mod gateway;
 mod reader;
 pub mod settings;
 
 pub use campaign::read_campaign;
-pub use settings::{GatewaySettings, Settings};
+pub use gateway::GatewaySettings;
+pub use settings::Settings;
 
 /// The defaults file: compiled in, and the reference of every key.
 pub const DEFAULTS: &str = include_str!("../../config/defaults.toml");

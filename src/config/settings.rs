@@ -1,14 +1,15 @@
 //! The settings of one installation: the defaults file, overlaid by the installation's own.
 
 use super::DEFAULTS;
+use super::gateway::GatewaySettings;
 use super::reader::{Problems, Reader, parse};
 use crate::domain::keyword::{JoinWordWarning, check_join_word};
 use crate::domain::list::{List, Listening, Reply};
-use crate::domain::phone::PhoneRules;
-use crate::domain::price::Price;
+use crate::domain::phone::{Phone, PhoneRules};
 use crate::domain::problem::{Place, Problem};
 use crate::domain::text;
-use jiff::SignedDuration;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use toml::de::DeValue;
 
 /// Settings, checked.
@@ -20,39 +21,16 @@ pub struct Settings {
     pub phone_rules: PhoneRules,
     /// How texts leave and what they cost.
     pub gateway: GatewaySettings,
+    /// Where callbacks of the gateway are listened for; none: nowhere (the gateway is polled, or says nothing).
+    pub hooks: Option<SocketAddr>,
+    /// The control socket; none: beside the database.
+    pub socket: Option<PathBuf>,
+    /// The only numbers that `send-test` may text.
+    pub testers: Vec<Phone>,
     /// What one can opt in to.
     pub lists: Vec<List>,
     /// The words we listen for.
     pub listening: Listening,
-}
-
-/// How texts leave and what they cost.
-#[derive(Clone, Debug)]
-pub struct GatewaySettings {
-    /// Price of one part.
-    pub price_per_part: Price,
-    /// Its currency, ISO 4217.
-    pub currency: String,
-    /// Requests that may start in one second, 1 to 1,000.
-    pub per_second: u32,
-    /// Requests in flight at once, 1 to 256.
-    pub in_flight: usize,
-    /// How long after a lost answer the gateway is asked at the earliest.
-    pub settle: SignedDuration,
-    /// How long a delivery report is waited for; then the message stays accepted, and is closed as never reported.
-    pub report_within: SignedDuration,
-}
-
-impl GatewaySettings {
-    /// The price of a part as written, with its currency.
-    pub fn price_text(&self) -> String {
-        format!("{} {}", self.price_per_part.exact(), self.currency)
-    }
-
-    /// Between the starts of two requests.
-    pub fn spacing(&self) -> SignedDuration {
-        SignedDuration::from_micros(1_000_000 / i64::from(self.per_second.max(1)))
-    }
 }
 
 impl Settings {
@@ -61,14 +39,10 @@ impl Settings {
         let mut settings = Self {
             database: String::new(),
             phone_rules: PhoneRules::default(),
-            gateway: GatewaySettings {
-                price_per_part: Price::default(),
-                currency: String::new(),
-                per_second: 1,
-                in_flight: 1,
-                settle: SignedDuration::ZERO,
-                report_within: SignedDuration::ZERO,
-            },
+            gateway: GatewaySettings::default(),
+            hooks: None,
+            socket: None,
+            testers: Vec::new(),
             lists: Vec::new(),
             listening: Listening::default(),
         };
@@ -106,7 +80,19 @@ fn overlay(settings: &mut Settings, source: &str) -> Vec<Problem> {
         read_numbers(&numbers, &mut settings.phone_rules);
     }
     if let Some(gateway) = reader.table("gateway") {
-        read_gateway(&gateway, &mut settings.gateway);
+        settings.gateway.overlay(&gateway);
+    }
+    if let Some(hooks) = reader.table("hooks") {
+        read_hooks(&hooks, settings);
+    }
+    if let Some(service) = reader.table("service") {
+        if let Some((path, _)) = service.text("socket").filter(|(path, _)| !path.is_empty()) {
+            settings.socket = Some(PathBuf::from(path));
+        }
+        service.finish();
+    }
+    if let Some(testers) = reader.table("testers") {
+        read_testers(&testers, settings);
     }
     if let Some(words) = reader.table("words") {
         let read = |key| words.texts(key).map(|w| w.into_iter().map(|(word, _)| word).collect());
@@ -152,32 +138,25 @@ fn read_numbers(table: &Reader<'_>, rules: &mut PhoneRules) {
     table.finish();
 }
 
-fn read_gateway(table: &Reader<'_>, gateway: &mut GatewaySettings) {
-    if let Some((price, at)) = table.text("price_per_part") {
-        match Price::parse(&price) {
-            Some(price) => gateway.price_per_part = price,
-            None => table.problem(
-                "config.price",
-                at,
-                "this is not a price",
-                "write it like \"0.024\", at most four decimals",
-            ),
+fn read_hooks(table: &Reader<'_>, settings: &mut Settings) {
+    if let Some((listen, at)) = table.text("listen").filter(|(listen, _)| !listen.is_empty()) {
+        match listen.parse() {
+            Ok(address) => settings.hooks = Some(address),
+            Err(_) => {
+                table.problem("config.hooks", at, "this is not an address to listen at", "write it like 127.0.0.1:8089")
+            }
         }
     }
-    if let Some((currency, _)) = table.text("currency") {
-        gateway.currency = currency;
-    }
-    if let Some(rate) = table.number("per_second", 1..=1000) {
-        gateway.per_second = u32::try_from(rate).unwrap_or(1);
-    }
-    if let Some(in_flight) = table.number("in_flight", 1..=256) {
-        gateway.in_flight = usize::try_from(in_flight).unwrap_or(1);
-    }
-    if let Some(seconds) = table.number("settle_seconds", 1..=3600) {
-        gateway.settle = SignedDuration::from_secs(seconds);
-    }
-    if let Some(hours) = table.number("report_hours", 1..=168) {
-        gateway.report_within = SignedDuration::from_hours(hours);
+    table.finish();
+}
+
+/// Read after `[numbers]`, whatever their order in the file: its rules say which numbers may be testers.
+fn read_testers(table: &Reader<'_>, settings: &mut Settings) {
+    for (number, at) in table.texts("numbers").unwrap_or_default() {
+        match Phone::parse(&number, &settings.phone_rules) {
+            Ok(phone) => settings.testers.push(phone),
+            Err(problem) => table.problem("config.tester", at, problem.to_string(), problem.advice()),
+        }
     }
     table.finish();
 }

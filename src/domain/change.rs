@@ -87,6 +87,10 @@ pub enum Change {
     /// Guard: this pause was there.
     Resumed { pause: Pause },
 
+    // Polling
+    /// A gateway's list has been read up to here, and what was on it is stored.
+    PolledTo { gateway: String, cursor: String },
+
     // Messages
     /// Edge E1.
     MessagesQueued(Vec<NewMessage>),

@@ -67,6 +67,8 @@ pub enum EventKind {
     Paused,
     /// It goes on.
     Resumed,
+    /// A test was sent to a tester.
+    Tested,
     /// A send in doubt was decided by a person or a written policy.
     DoubtDecided,
 }
@@ -86,6 +88,7 @@ impl EventKind {
             Self::Steered => "steered",
             Self::Paused => "paused",
             Self::Resumed => "resumed",
+            Self::Tested => "tested",
             Self::DoubtDecided => "doubt_decided",
         }
     }

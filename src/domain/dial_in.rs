@@ -66,13 +66,16 @@ pub enum DialInWarning {
     CostlyNumber,
 }
 
-/// Words before the ID, and before the passcode, as invitations write them.
+/// Words before the ID, as invitations write them; those of the telephone conference itself come first: a Teams
+/// invitation also has a "meeting ID" for the web, which no telephone asks for.
+const PHONE_ID_LABELS: &[&str] = &["phone conference id", "conference id", "conference code"];
 const ID_LABELS: &[&str] = &[
-    "phone conference id", "conference id", "conference code", "meeting id", "meeting number", "access code",
-    "webinar id", "id",
+    "meeting id", "meeting number", "access code", "webinar id", "id", "use code", "code", "key in", "key", "enter",
+    "press",
 ];
-const PASSCODE_LABELS: &[&str] =
-    &["numeric passcode", "passcode", "password", "security code", "participant pin", "pin"];
+const PASSCODE_LABELS: &[&str] = &["numeric passcode", "passcode", "password", "security code", "participant pin"];
+/// Meet calls its conference ID a PIN.
+const PIN_LABELS: &[&str] = &["pin"];
 
 impl DialIn {
     /// Reads one or several pasted lines.
@@ -81,16 +84,30 @@ impl DialIn {
         let found =
             lines.iter().enumerate().find_map(|(at, line)| number_in(line).map(|(number, rest)| (at, number, rest)));
         let Some((at, number, rest)) = found else { return Err(DialInProblem::NoNumber) };
-        let mut keyed = keyed_after(&rest).into_iter();
-        let mut ids: Vec<String> = keyed.next().into_iter().collect();
-        let mut passcodes: Vec<String> = keyed.next().into_iter().collect();
+        let (mut ids, mut web_ids, mut passcodes, mut pins) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (i, line) in lines.iter().enumerate() {
-            let text = if i == at { &rest } else { line };
-            ids.extend(labelled(text, ID_LABELS));
+            let another = number_in(line).filter(|_| i != at).map(|(_, rest)| rest);
+            let text = if i == at { &rest } else { another.as_ref().unwrap_or(line) };
+            if i == at || another.is_some() {
+                let mut keyed = keyed_after(text).into_iter();
+                ids.extend(keyed.next());
+                passcodes.extend(keyed.next());
+            }
+            ids.extend(labelled(text, PHONE_ID_LABELS));
+            web_ids.extend(labelled(text, ID_LABELS));
             passcodes.extend(labelled(text, PASSCODE_LABELS));
+            pins.extend(labelled(text, PIN_LABELS));
         }
-        if ids.is_empty() && !passcodes.is_empty() {
-            ids.push(passcodes.remove(0)); // Meet calls its conference ID a PIN
+        let teams = lines.iter().any(|line| !labelled(line, PHONE_ID_LABELS).is_empty());
+        if teams {
+            passcodes.clear(); // for the web, too
+        } else {
+            ids.extend(web_ids.into_iter().filter(|id| !passcodes.contains(id)));
+        }
+        if ids.is_empty() {
+            ids.append(&mut pins);
+        } else {
+            passcodes.append(&mut pins);
         }
         passcodes.retain(|code| !ids.contains(code));
         let first = |codes: &[String]| codes.first().cloned();
@@ -192,7 +209,10 @@ fn labelled(line: &str, labels: &[&str]) -> Vec<String> {
     for label in labels {
         for (at, _) in line.match_indices(label) {
             let word = !line[..at].ends_with(|c: char| c.is_alphanumeric());
-            let after = line[at + label.len()..].trim_start_matches([':', ' ', '=', '.', '-', '*']);
+            let after = line[at + label.len()..].trim_start();
+            // "Meeting number (access code): 2374 123 4567"
+            let after = after.strip_prefix('(').and_then(|rest| rest.split_once(')')).map_or(after, |(_, rest)| rest);
+            let after = after.trim_start_matches([':', ' ', '=', '.', '-', '*']);
             let after = after.strip_prefix("is ").unwrap_or(after);
             let end = after.find(|c: char| !c.is_ascii_digit() && !matches!(c, ' ' | '-')).unwrap_or(after.len());
             let code = digits_of(&after[..end]);
@@ -237,12 +257,20 @@ mod tests {
         assert_eq!((labelled.1.as_deref(), labelled.2.as_deref()), (Some("85775884256"), Some("010383")));
         assert_eq!(parse("(US) +1 413-648-4559 PIN: 934959535#").1.as_deref(), Some("934959535"));
         assert_eq!(parse("020 3443 6311").1, None);
+        let ours = "Ring 020 3443 6311. When asked, key 917500335 then press # (hash).";
+        assert_eq!(parse(ours).1.as_deref(), Some("917500335"), "what we tell parents we can read");
+        let webex = "Meeting number (access code): 2374 123 4567\nMeeting password: 0123\n+44-20-3443-6311";
+        assert_eq!((parse(webex).1.as_deref(), parse(webex).2.as_deref()), (Some("23741234567"), Some("0123")));
+        let teams = "Meeting ID: 312 456 789 01\nPasscode: Ab3dEf\n+44 20 3443 6311,,917500335#\nPhone conference ID: 917 500 335#";
+        assert_eq!((parse(teams).1.as_deref(), parse(teams).2.as_deref()), (Some("917500335"), None));
     }
 
     #[test]
     fn what_cannot_be_trusted_is_refused() {
         let two = DialIn::parse("+44 20 3443 6311,,917500335#\nPhone Conference ID: 917 500 336#").unwrap_err();
         assert_eq!(two.code(), "id_mismatch");
+        let lines = DialIn::parse("+44 20 3443 6311,,917500335#\n+44 20 3443 6311,,917500336#").unwrap_err();
+        assert_eq!(lines.code(), "id_mismatch");
         assert_eq!(DialIn::parse("Phone Conference ID: 917 500 335#").unwrap_err(), DialInProblem::NoNumber);
         assert_eq!(DialIn::parse("").unwrap_err(), DialInProblem::NoNumber);
         assert_eq!(DialIn::parse("Call us – ¡olé! 12").unwrap_err(), DialInProblem::NoNumber);

@@ -4,12 +4,10 @@
 //! Plain words act at once. What only may be a wish to stop is [`Meaning::NeedsReview`]: held, and shown to a person.
 //! Everything not understood is [`Meaning::Other`] and is shown to a person too; nothing is guessed.
 
+use super::keyword_text::{Words, as_it_looks, first_line_and_sentence, without_signature};
 use super::keyword_words as words;
-use super::text::is_invisible;
 use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
-use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::is_combining_mark;
 
 /// What a text means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,17 +72,20 @@ pub struct Situation<'a> {
 
 /// Understands a text.
 pub fn understand(body: &str, situation: &Situation<'_>) -> Meaning {
-    let trimmed = body.trim();
-    if !trimmed.is_empty() && trimmed.chars().all(|c| matches!(c, '?' | '？' | '؟')) {
+    let asks = |c: char| matches!(c, '?' | '？' | '؟' | '¿') || c.is_whitespace();
+    if !body.trim().is_empty() && body.chars().all(asks) {
         return Meaning::Help;
     }
-    let text = Words::of(without_signature(body));
+    let body = without_signature(body);
+    let text = Words::of(body);
     if text.0.is_empty() {
         let a_hand_up = body.chars().any(|c| matches!(c, '🛑' | '⛔' | '🚫' | '✋'));
         return if a_hand_up { Meaning::NeedsReview } else { Meaning::Empty };
     }
-    let first = Words::of(first_sentence(body));
-    if let Some(scope) = text.opt_out(situation).or_else(|| first.opt_out_alone(situation)) {
+    let (line, sentence) = first_line_and_sentence(body);
+    let opt_out =
+        text.opt_out(situation).or_else(|| line.opt_out(situation)).or_else(|| sentence.opt_out_alone(situation));
+    if let Some(scope) = opt_out {
         return Meaning::OptOut(scope);
     }
     if situation.pending && !situation.opted_out {
@@ -98,209 +99,9 @@ pub fn understand(body: &str, situation: &Situation<'_>) -> Meaning {
         return Meaning::OptIn { list };
     }
     text.command(situation)
-        .or_else(|| text.may_be_stop().then_some(Meaning::NeedsReview))
+        .or_else(|| text.may_be_stop(body, situation).then_some(Meaning::NeedsReview))
         .or_else(|| text.near_join(situation).map(|word| Meaning::NearJoin { word }))
         .unwrap_or(Meaning::Other)
-}
-
-/// A text as plain words: no case, no accents, no punctuation; letters that stand alone are joined (S T O P).
-#[derive(Debug)]
-struct Words(Vec<String>);
-
-impl Words {
-    fn of(text: &str) -> Self {
-        let mut tokens: Vec<String> = folded(text).split_whitespace().map(str::to_owned).collect();
-        let single = |t: &String| t.chars().count() == 1 && t.chars().all(char::is_alphabetic);
-        let mut joined: Vec<String> = Vec::new();
-        while !tokens.is_empty() {
-            let run = tokens.iter().take_while(|t| single(t)).count();
-            let rest = tokens.split_off(run.max(1));
-            if run >= 3 {
-                joined.push(tokens.concat());
-            } else {
-                joined.append(&mut tokens);
-            }
-            tokens = rest;
-        }
-        Self(joined)
-    }
-
-    /// The words without the polite ones; all of them if nothing else is left.
-    fn plain(&self) -> Vec<&str> {
-        self.without(words::POLITE)
-    }
-
-    fn without(&self, list: &[&str]) -> Vec<&str> {
-        let rest: Vec<&str> = self.0.iter().map(String::as_str).filter(|w| !list.contains(w)).collect();
-        if rest.is_empty() { self.0.iter().map(String::as_str).collect() } else { rest }
-    }
-
-    fn has(&self, list: &[&str]) -> bool {
-        self.0.iter().any(|w| list.contains(&w.as_str()))
-    }
-
-    /// Do these words stand in it, in this order and side by side?
-    fn says(&self, phrase: &str) -> bool {
-        format!(" {} ", self.0.join(" ")).contains(&format!(" {phrase} "))
-    }
-
-    /// A plain opt-out.
-    fn opt_out(&self, situation: &Situation<'_>) -> Option<Scope> {
-        if let Some(scope) = self.opt_out_alone(situation) {
-            return Some(scope);
-        }
-        let plain = self.plain();
-        if plain.len() == 1 && words::STOP_WHOLE.contains(&plain[0]) {
-            return Some(Scope::All);
-        }
-        let filler = |w: &&str| {
-            words::FILLER.contains(w)
-                || words::STOP.contains(w)
-                || words::COMMANDS.contains(w)
-                || words::POLITE.contains(w)
-                || w.bytes().all(|b| b.is_ascii_digit())
-                || situation.join.iter().any(|(word, _)| folded(word) == **w)
-        };
-        let all_filler = self.0.iter().all(|w| filler(&w.as_str()));
-        let negated = self.has(words::NEGATIONS);
-        if all_filler && !negated && (self.has(words::STOP_WITH_FILLER) || self.says("opt out")) {
-            return Some(Scope::All);
-        }
-        let phrase = words::STOP_PHRASES.iter().any(|p| self.says(p));
-        let refusal = words::REFUSALS.iter().any(|p| self.says(p));
-        let only_about_texts = self.0.iter().all(|w| {
-            filler(&w.as_str()) || words::NEGATIONS.contains(&w.as_str()) || words::AROUND.contains(&w.as_str())
-        });
-        ((phrase && !negated && only_about_texts) || (refusal && only_about_texts)).then_some(Scope::All)
-    }
-
-    /// One of the words, alone but for politeness; or STOP and the name of a list.
-    fn opt_out_alone(&self, situation: &Situation<'_>) -> Option<Scope> {
-        let plain = self.plain();
-        let sentence = plain.join(" ");
-        if words::STOP.contains(&sentence.as_str())
-            || situation.extra_stop.iter().any(|w| folded(w).trim() == sentence || folded(w).trim() == self.0.join(" "))
-        {
-            return Some(Scope::All);
-        }
-        let (verb, name) = sentence.split_once(' ')?;
-        if !words::STOP_WITH_FILLER.contains(&verb) {
-            return None;
-        }
-        let by_word = situation.join.iter().find(|(word, _)| folded(word).trim() == name).map(|(_, list)| list);
-        let by_name = || situation.lists.iter().find(|list| folded(list).trim() == name);
-        by_word.or_else(by_name).map(|list| Scope::List(list.clone()))
-    }
-
-    /// A plain opt-in: the list whose word it was, or none for START.
-    #[expect(clippy::option_option, reason = "not an opt-in, one without a list, one with")]
-    fn opt_in(&self, situation: &Situation<'_>) -> Option<Option<String>> {
-        let plain = self.without(words::COURTESY);
-        let sentence = plain.join(" ");
-        let list_of = |name: &str| {
-            situation.join.iter().find(|(word, _)| folded(word).trim() == name).map(|(_, list)| list.clone())
-        };
-        // An everyday word joins only as the whole message: "send please" asks for something to be sent.
-        let whole = self.0.join(" ");
-        if let Some(list) =
-            list_of(&sentence).filter(|_| sentence == whole || !words::EVERYDAY.contains(&sentence.as_str()))
-        {
-            return Some(Some(list));
-        }
-        if words::START.contains(&sentence.as_str()) {
-            return Some(None);
-        }
-        let (verb, name) = sentence.split_once(' ')?;
-        if words::START.contains(&verb) { list_of(name).map(Some) } else { None }
-    }
-
-    fn yes_or_no(&self) -> Option<bool> {
-        let plain = self.without(words::COURTESY).join(" ");
-        if words::YES.contains(&plain.as_str()) {
-            return Some(true);
-        }
-        words::NO.contains(&plain.as_str()).then_some(false)
-    }
-
-    fn command(&self, situation: &Situation<'_>) -> Option<Meaning> {
-        let plain = self.plain().join(" ");
-        if words::HELP.contains(&plain.as_str()) || situation.extra_help.iter().any(|w| folded(w).trim() == plain) {
-            return Some(Meaning::Help);
-        }
-        match plain.as_str() {
-            "phone" => return Some(Meaning::Phone),
-            "web" => return Some(Meaning::Web),
-            _ => {}
-        }
-        let about_doing = |w: &&str| words::DONE.contains(w) || words::AROUND_DONE.contains(w);
-        let done = self.has(words::DONE) && self.plain().iter().all(about_doing) && !self.has(words::NEGATIONS);
-        done.then_some(Meaning::Done)
-    }
-
-    /// Not plain, but a person must look before anything more is sent.
-    fn may_be_stop(&self) -> bool {
-        let plain = self.plain();
-        let misspelt = |w: &&str| {
-            let near_stop = w.len() >= 3 && !words::NOT_STOP.contains(w) && strsim::osa_distance(w, "stop") == 1;
-            near_stop || (w.len() >= 8 && strsim::osa_distance(w, "unsubscribe") <= 2)
-        };
-        let about_texts = self.has(words::TEXTS);
-        let about_stopping = self.has(words::STOP_WITH_FILLER) || self.has(words::LIKE_STOPPING);
-        (plain.len() <= 2 && plain.iter().any(misspelt))
-            || words::REVIEW_PHRASES.iter().any(|p| self.says(p))
-            || words::REFUSALS.iter().any(|p| self.says(p))
-            || words::STOP_PHRASES.iter().any(|p| self.says(p))
-            || (about_texts && about_stopping && !self.has(words::NEGATIONS))
-    }
-
-    /// Asks to join without saying the word, or misspells it.
-    fn near_join(&self, situation: &Situation<'_>) -> Option<String> {
-        let (first, _) = situation.join.first()?;
-        if self.has(words::NEGATIONS) {
-            return None;
-        }
-        let named = situation.join.iter().find(|(word, _)| self.says(folded(word).trim()));
-        if words::WANTS_TO_JOIN.iter().any(|p| self.says(p)) {
-            return Some(named.map_or(first, |(word, _)| word).clone());
-        }
-        let [word] = self.plain()[..] else { return None };
-        let near = |join: &str| join.chars().count() >= 5 && strsim::osa_distance(word, join) == 1;
-        situation.join.iter().find(|(join, _)| near(folded(join).trim())).map(|(join, _)| join.clone())
-    }
-}
-
-/// NFKC, no invisible characters, lower case, Latin letters without accents, apostrophes closed up, all else spaces.
-fn folded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.nfkc().filter(|c| !is_invisible(*c)).flat_map(char::to_lowercase) {
-        match c {
-            '\'' | '’' | '‘' | 'ʼ' | '`' | '´' => {}
-            _ if c.is_ascii_alphanumeric() => out.push(c),
-            'ı' => out.push('i'),
-            'ß' => out.push_str("ss"),
-            _ if c.is_alphanumeric() || is_combining_mark(c) => {
-                let mut base = std::iter::once(c).nfd().filter(|c| !is_combining_mark(*c));
-                match base.next() {
-                    Some(latin) if latin.is_ascii_alphabetic() => out.push(latin),
-                    _ => out.push(c), // a vowel sign of Punjabi or Bengali is part of the word
-                }
-            }
-            _ => out.push(' '),
-        }
-    }
-    out.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn without_signature(body: &str) -> &str {
-    let lower = body.to_ascii_lowercase();
-    let at = words::SIGNATURES.iter().filter_map(|s| lower.find(s)).min();
-    at.and_then(|at| body.get(..at)).filter(|rest| !rest.trim().is_empty()).unwrap_or(body)
-}
-
-/// Up to the first line break, full stop or exclamation mark with something before it.
-fn first_sentence(body: &str) -> &str {
-    let body = body.trim_start();
-    body.split(['\n', '\r', '.', '!', '。']).find(|s| !s.trim().is_empty()).unwrap_or(body)
 }
 
 /// What the question of a STOP's confirmation rests on.
@@ -331,7 +132,7 @@ pub fn confirm_stop(asked: &StopAsked) -> bool {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum JoinWordProblem {
     /// Nothing, a number, or too short to be told from a slip.
-    #[error("a join word is one word of at least three letters")]
+    #[error("a join word is one word of 3 to 20 letters")]
     NotAWord,
     /// It is one of ours.
     #[error("this word means something else already")]
@@ -348,16 +149,22 @@ pub enum JoinWordWarning {
     EverydayWord,
 }
 
+/// A word that people type from a poster.
+const LONGEST_JOIN_WORD: usize = 20;
+
 /// May this be a join word?
 pub fn check_join_word(word: &str) -> Result<Option<JoinWordWarning>, JoinWordProblem> {
     let plain = Words::of(word).0.join(" ");
+    if word.chars().count() > LONGEST_JOIN_WORD {
+        return Err(JoinWordProblem::NotAWord);
+    }
     if plain.contains(' ') || plain.chars().count() < 3 || !plain.chars().any(char::is_alphabetic) {
         return Err(if is_reserved(&plain) { JoinWordProblem::Reserved } else { JoinWordProblem::NotAWord });
     }
     if is_reserved(&plain) {
         return Err(JoinWordProblem::Reserved);
     }
-    let letters = plain.replace('0', "o").replace('1', "i").replace('5', "s");
+    let letters = as_it_looks(&plain).replace('0', "o").replace('1', "i").replace('5', "s");
     let like = |reserved: &&str| reserved.len() >= 4 && strsim::osa_distance(&letters, reserved) <= 1;
     if is_reserved(&letters) || letters.starts_with("stop") || words::RESERVED_LIKE.iter().any(like) {
         return Err(JoinWordProblem::LikeReserved);

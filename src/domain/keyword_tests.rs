@@ -16,7 +16,9 @@ fn stop_in_all_its_dress() {
         "Revoke", "arrêt", "END", "cancel", "Quit please", "STOP to 60777", "no more texts", "Don't text me again",
         "Please do not contact me", "stopio", "بند کرو", "ਬੰਦ ਕਰੋ", "বন্ধ", "إيقاف", "STOP. I never asked for this",
         "STOP ALL", "stop stop stop", "\u{200b}STOP\u{a0}", "ＳＴＯＰ", "START STOP", "can you please stop",
-        "Stop it now", "I'd like to opt out", "remove my number from your list",
+        "Stop it now", "I'd like to opt out", "STOP❤️", "☎️ STOP", "STOP™", "STOPIO HELP", "REVOKE HELP",
+        "stop txting me", "Re: STOP", "Hello,\nplease stop\nJane", "take me off\nJane", "STOP بند کرو",
+        "I dont want any more messages", "remove my number from your list",
     ] {
         assert_eq!(means(body), Meaning::OptOut(Scope::All), "{body}");
     }
@@ -54,6 +56,23 @@ fn questions_and_stories_are_not_stop() {
         "Who is this? wrong person",
         "how can I stop these texts coming to my old number",
         "🛑",
+        "STOPPP",
+        "ST OP",
+        "stop pleas",
+        "STOP, I already did the survey",
+        "stop - Jane",
+        "We have moved away. Please remove us",
+        "STOP FOO",
+        "END HELP",
+        "STOP proszę",
+        "Leave us alone please",
+        "withdraw my consent",
+        "How do I unsubscribe?",
+        "unsub",
+        "ЅТОР",
+        "I already said stop",
+        "STOP doesn't work",
+        "this is spam",
     ] {
         assert_eq!(means(body), Meaning::NeedsReview, "{body}");
     }
@@ -93,6 +112,9 @@ fn yes_answers_only_our_own_question() {
         |body: &str, opted_out| understand(body, &Situation { pending: true, opted_out, ..Situation::default() });
     assert_eq!(asked("Yes please", false), Meaning::Confirm);
     assert_eq!(asked("no thank you", false), Meaning::Decline);
+    for yes in ["Yes thank you", "yes ok", "YES YES", "Yes please do", "YES❤️"] {
+        assert_eq!(asked(yes, false), Meaning::Confirm, "{yes}");
+    }
     assert_eq!(asked("yes", true), Meaning::Other, "YES never undoes a STOP");
     assert_eq!(asked("yes stop", false), Meaning::OptOut(Scope::All));
 }
@@ -105,6 +127,8 @@ fn join_words_may_not_be_taken_for_others() {
         ("STOP", JoinWordProblem::Reserved),
         ("st op", JoinWordProblem::NotAWord),
         ("ST0P", JoinWordProblem::LikeReserved),
+        ("ЅТОР", JoinWordProblem::LikeReserved),
+        ("AAAAAAAAAAAAAAAAAAAAA", JoinWordProblem::NotAWord),
         ("STOPP", JoinWordProblem::LikeReserved),
         ("Stopsend", JoinWordProblem::LikeReserved),
         ("START", JoinWordProblem::Reserved),

@@ -10,6 +10,8 @@ pub(super) const STOP: &[&str] = &[
 pub(super) const STOP_WHOLE: &[&str] = &["cancel", "end", "quit"];
 /// Opt out also among [`FILLER`].
 pub(super) const STOP_WITH_FILLER: &[&str] = &["stop", "stopall", "unsubscribe", "optout", "remove"];
+/// The same and a few more: a STOP beats every other word of ours.
+pub(super) const STOP_AMONG: &[&str] = &["stop", "stopall", "unsubscribe", "optout", "remove", "revoke", "arret"];
 /// Words that may stand around a STOP without changing what it means.
 pub(super) const FILLER: &[&str] = &[
     "me", "my", "mine", "number", "phone", "mobile", "texting", "messaging", "contacting", "sending", "getting",
@@ -17,13 +19,14 @@ pub(super) const FILLER: &[&str] = &[
     "that", "the", "them", "all", "any", "more", "to", "from", "for", "of", "off", "out", "opt", "list", "lists",
     "mailing", "your", "you", "us", "and", "i", "id", "want", "would", "like", "wish", "can", "could", "need", "will",
     "must", "be", "am", "im", "unsubscribed", "removed", "taken", "alerts", "reminders", "updates", "spam", "a", "it",
-    "with", "subscription", "service", "immediately", "completely", "stop", "again", "by",
+    "with", "subscription", "service", "immediately", "completely", "stop", "again", "by", "txting", "calling",
+    "bothering", "msging", "emailing", "contact", "everything", "send",
 ];
 /// Politeness.
 pub(super) const POLITE: &[&str] = &[
     "please", "pls", "plz", "plse", "thanks", "thank", "thankyou", "thx", "ta", "cheers", "now", "ok", "okay", "hi",
     "hello", "hey", "kindly", "asap", "sorry", "dear", "sir", "madam", "just", "right", "away", "today", "xx", "x",
-    "you",
+    "you", "re", "fw", "fwd", "very", "much", "u", "kind", "regards", "many",
 ];
 /// Politeness around a join word or a YES: narrower, because here a mistake texts somebody.
 pub(super) const COURTESY: &[&str] = &["please", "pls", "plz", "thanks", "thank", "thankyou", "thx", "ta"];
@@ -35,11 +38,13 @@ pub(super) const COMMANDS: &[&str] = &[
 pub(super) const START: &[&str] = &["start", "unstop", "join", "subscribe", "opt in", "optin"];
 /// Yes, alone.
 pub(super) const YES: &[&str] = &[
-    "yes", "y", "yeah", "yep", "yup", "ok", "okay", "sure", "confirm", "confirmed", "i agree", "agree", "i confirm",
-    "yes i do", "yes i agree",
+    "yes", "y", "yeah", "yep", "yup", "ok", "okay", "sure", "confirm", "confirmed", "agree", "agreed", "definitely",
+    "absolutely",
 ];
+/// May stand around YES and NO.
+pub(super) const AROUND_YES: &[&str] = &["please", "pls", "plz", "thanks", "thank", "thankyou", "thx", "ta", "cheers", "you", "u", "i", "do", "very", "much", "that", "would", "be", "great", "of", "course", "to", "this"];
 /// No, alone.
-pub(super) const NO: &[&str] = &["no", "n", "nope", "nah", "no you", "not me", "decline"];
+pub(super) const NO: &[&str] = &["no", "n", "nope", "nah", "decline", "not", "me"];
 /// Help, alone.
 pub(super) const HELP: &[&str] = &["help", "info", "help me", "aide", "i need help", "need help"];
 /// Done, among [`AROUND_DONE`].
@@ -51,12 +56,13 @@ pub(super) const AROUND_DONE: &[&str] = &[
 /// A STOP beside one of these is not plain.
 pub(super) const NEGATIONS: &[&str] = &[
     "dont", "not", "never", "doesnt", "didnt", "wont", "cant", "cannot", "shouldnt", "wouldnt", "isnt", "havent",
-    "without", "dnt", "donot",
+    "without", "dnt", "donot", "wasnt", "arent", "non",
 ];
 /// Plain opt-outs that are not one word.
 pub(super) const STOP_PHRASES: &[&str] = &[
     "take me off", "no more texts", "no more messages", "no more text", "no more sms", "no more", "take my number off",
-    "get me off", "delete me from", "remove me", "remove my number", "opt me out",
+    "get me off", "delete me from", "remove me", "remove my number", "opt me out", "take us off",
+    "take this number off", "remove us",
 ];
 /// Plain refusals that use a negation themselves.
 pub(super) const REFUSALS: &[&str] = &[
@@ -65,11 +71,12 @@ pub(super) const REFUSALS: &[&str] = &[
     "do not send me anymore", "never text me", "dont want any more texts", "dont want these texts",
     "dont want these messages", "do not want these texts", "do not want these messages", "dont want to receive",
     "do not want to receive", "no longer want", "dont want texts", "dont want any texts", "dont want messages",
+    "dont want any more", "do not want any more", "dont want anymore", "dont call me", "do not call me",
 ];
 /// May stand around phrases and refusals.
 pub(super) const AROUND: &[&str] = &[
     "take", "no", "get", "delete", "do", "anymore", "ever", "longer", "send", "contact", "receive", "on", "in",
-    "future", "if", "so",
+    "future", "if", "so", "want", "call", "this", "us",
 ];
 /// Nouns and verbs of texting.
 pub(super) const TEXTS: &[&str] = &[
@@ -86,7 +93,11 @@ pub(super) const REVIEW_PHRASES: &[&str] = &[
     "wrong number", "wrong person", "leave me alone", "not interested", "go away", "fuck off", "piss off", "get lost",
     "sod off", "not my number", "lose my number", "delete my number", "delete my details", "delete my data",
     "blocking you", "block you", "reporting you", "report you", "harassment", "harassing me", "dont know you",
-    "dont have children", "dont have a child", "dont have kids", "no longer live", "no longer interested", "enough",
+    "dont have children", "dont have a child", "dont have kids", "no longer live", "no longer interested",
+    "leave us alone", "wrong no", "take me off", "take us off", "take this number off", "get me off", "off this list",
+    "off your list", "off the list", "withdraw my consent", "withdraw consent", "revoke my consent", "revoke consent",
+    "delete me", "never signed up", "did not sign up", "didnt sign up", "this is spam", "how do i stop these",
+    "how do i stop the texts", "had enough", "enough is enough", "spam",
 ];
 /// One slip away from "stop", and words of their own.
 pub(super) const NOT_STOP: &[&str] = &["shop", "step", "top", "stow"];

@@ -174,6 +174,8 @@ pub enum Origin {
     Broadcast(Id),
     /// The one answer to somebody's own text.
     Reply(Id),
+    /// A test, to a number that the settings name for it.
+    Test,
 }
 
 /// A message to be made (edge E1).

@@ -12,6 +12,8 @@ pub mod doubt;
 pub mod ids;
 pub mod inbound;
 pub mod keyword;
+mod keyword_rules;
+mod keyword_text;
 #[rustfmt::skip]
 mod keyword_words;
 pub mod list;

@@ -24,16 +24,10 @@ pub(super) fn folded(raw: &str) -> String {
     raw.chars()
         .filter(|c| !is_invisible(*c))
         .map(|c| match c {
-            '＋' => '+',
-            '（' => '(',
-            '）' => ')',
-            '．' => '.',
-            '／' => '/',
-            '＃' => '#',
-            '，' => ',',
             '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}' => '-',
             _ if c.is_whitespace() => ' ',
             _ if c.is_ascii() => c,
+            '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
             _ => digit(c).unwrap_or(c),
         })
         .collect()
@@ -56,28 +50,32 @@ fn stripped(text: &str) -> Result<String, PhoneProblem> {
     if nothing.contains(&text.to_lowercase().as_str()) {
         return Err(PhoneProblem::Empty);
     }
+    if text.starts_with('#') && !text.bytes().any(|b| b.is_ascii_digit()) {
+        return Err(PhoneProblem::Empty); // #N/A, #REF!
+    }
     if is_scientific(text) {
         return Err(PhoneProblem::ScientificNotation);
     }
     if let Some((whole, zeros)) = text.split_once('.')
-        && whole.trim_start_matches('+').len() >= 7
-        && whole.trim_start_matches('+').bytes().all(|b| b.is_ascii_digit())
+        && whole.len() >= 7
+        && whole.trim_start_matches('+').bytes().all(|b| b.is_ascii_digit() || b == b' ')
         && (1..=2).contains(&zeros.len())
         && zeros.bytes().all(|b| b == b'0')
     {
         text = whole;
     }
-    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    let count = |piece: &str| piece.bytes().filter(u8::is_ascii_digit).count();
+    let digits = count(text);
     let lower = text.to_lowercase();
     let pieces = lower.replace(" or ", "/").replace(" and ", "/");
-    let whole_numbers = pieces
-        .split(['/', ',', ';', '&', '|', '\\', '-'])
-        .filter(|piece| piece.bytes().filter(u8::is_ascii_digit).count() >= 9)
-        .count();
+    let whole_numbers = pieces.split(['/', ',', ';', '&', '|', '\\', '-']).filter(|piece| count(piece) >= 9).count();
     if text.contains('#') || text.contains(",,") || text.contains(";ext") || has_named_extension(&lower) {
         return Err(PhoneProblem::HasExtension);
     }
-    if whole_numbers > 1 || (digits >= 18 && text.contains(' ')) || text.matches('+').count() > 1 {
+    if whole_numbers > 1
+        || (digits >= 18 && text.contains(' '))
+        || text.split('+').filter(|piece| count(piece) >= 9).count() > 1
+    {
         return Err(PhoneProblem::MultipleNumbers);
     }
     if !text.chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | '(' | ')' | '-' | '.' | '/' | ' ')) {
@@ -115,6 +113,9 @@ fn international(text: &str) -> Result<String, PhoneProblem> {
         _ => compact,
     };
     let compact = compact.replace(['(', ')'], "");
+    if compact.matches('+').count() > 1 {
+        return Err(PhoneProblem::InvalidCharacters);
+    }
     let (before, digits) = compact.split_once('+').unwrap_or(("", &compact));
     let mut plus = compact.contains('+');
     if !before.bytes().all(|b| b == b'0') {

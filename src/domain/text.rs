@@ -169,9 +169,14 @@ fn with_twins(text: &str) -> String {
     out
 }
 
-/// Zero-width, direction marks, soft hyphen, byte order mark: nothing to see, everything to pay.
+/// Zero-width, direction marks, variation selectors, fillers, soft hyphen, byte order mark: nothing to see.
 pub fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{206f}' | '\u{feff}')
+    matches!(
+        c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{206f}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{e0100}'..='\u{e01ef}'
+    )
 }
 
 /// A Latin letter without its accent, where GSM-7 does not have it; anything else as it is.

@@ -40,6 +40,8 @@ pub struct Around<'a> {
     pub listening: &'a Listening,
     /// Running campaigns: (id, list).
     pub running: &'a [(String, String)],
+    /// The gateway saw an opt-out in this text, and has answered by itself.
+    pub gateway_confirms: bool,
 }
 
 /// The decision, and whose texts must not leave any more (checked in memory right before the wire).
@@ -54,7 +56,10 @@ pub struct Received {
 /// Decides what one inbound text does.
 pub fn receive(text: &InboundText, sender: &Sender, around: Around<'_>, now: Timestamp, ids: &mut Ids) -> Received {
     let opted_out = sender.suppressed || sender.standings.iter().any(|(_, s)| *s == Standing::Out);
-    let meaning = around.listening.understand(&text.body, opted_out);
+    let mut meaning = around.listening.understand(&text.body, opted_out);
+    if around.gateway_confirms && !matches!(meaning, Meaning::OptOut(_)) {
+        meaning = Meaning::OptOut(Scope::All); // the gateway stops texting them, whatever we understand
+    }
     let Some(phone) = &text.from else {
         // A short code or a name: kept, shown to a person, never answered (loops).
         let stored =
@@ -167,7 +172,7 @@ impl Desk<'_> {
             handled_at: self.now,
             already_opted_out: self.sender.suppressed,
             confirmations_sent: u32::from(self.sender.answered.iter().any(|a| a == Reply::Goodbye.as_str())),
-            gateway_confirms: false,
+            gateway_confirms: self.around.gateway_confirms,
         };
         if confirm_stop(&asked) {
             self.write(Reply::Goodbye, list);

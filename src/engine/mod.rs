@@ -16,3 +16,4 @@ pub mod pause;
 pub mod plan;
 pub mod report;
 pub mod review;
+pub mod send_test;

@@ -85,6 +85,9 @@ impl Store {
             Change::PassedOver { broadcast, reason, people } => {
                 tx.run(PASS_OVER, args![*broadcast, *reason, *people]).await
             }
+            Change::PolledTo { gateway, cursor } => {
+                tx.run(KEEP_CURSOR, args![&format!("polled:{gateway}"), cursor]).await
+            }
             Change::Paused { pause, reason, at } => tx.run(PAUSE, args![pause.as_str(), reason, *at]).await,
             Change::Resumed { pause } => tx.run(RESUME, args![pause.as_str()]).await,
             Change::MessagesQueued(messages) => super::write_messages::queue(tx, messages, now).await,
@@ -116,6 +119,8 @@ const LIFT_SUPPRESSION: &str =
 const SAY_DONE: &str = "INSERT INTO dones (contact_id, campaign, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
 const CLOSE_INBOUND: &str =
     "UPDATE inbounds SET needs_person = FALSE, closed_at = $2 WHERE id = $1 AND needs_person = TRUE";
+const KEEP_CURSOR: &str = "INSERT INTO meta (name, value) VALUES ($1, $2)
+    ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 const PAUSE: &str = "INSERT INTO pauses (name, reason, since) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING";
 const RESUME: &str = "DELETE FROM pauses WHERE name = $1";
 const MOVE_CURSOR: &str = "UPDATE campaigns SET planned_until = $2 WHERE id = $1 AND planned_until < $2";

@@ -117,6 +117,13 @@ impl Store {
         rows.first().map(inbound).transpose()
     }
 
+    /// How far a gateway's list of received texts has been read.
+    pub async fn polled_to(&self, gateway: &str) -> Result<Option<String>, StoreError> {
+        let name = format!("polled:{gateway}");
+        let rows = self.db.rows("SELECT value FROM meta WHERE name = $1", args![&name]).await?;
+        rows.first().map(|row| row.text(0)).transpose()
+    }
+
     /// What is paused: (what, why, since).
     pub async fn pauses(&self) -> Result<Vec<(String, String, Timestamp)>, StoreError> {
         let rows = self.db.rows("SELECT name, reason, since FROM pauses ORDER BY name", vec![]).await?;

@@ -115,6 +115,14 @@ impl Store {
         State::parse(&row.text(0)?).ok_or(StoreError::Corrupt("messages.state")).map(Some)
     }
 
+    /// The state of one message, and why.
+    pub async fn message_end(&self, id: Id) -> Result<Option<(State, Option<String>)>, StoreError> {
+        let rows = self.db.rows("SELECT state, reason FROM messages WHERE id = $1", args![id]).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let state = State::parse(&row.text(0)?).ok_or(StoreError::Corrupt("messages.state"))?;
+        Ok(Some((state, row.opt_text(1)?)))
+    }
+
     /// Messages in doubt whose gateway is to be asked at or before `now`.
     pub async fn doubts(&self, now: Timestamp, limit: i64) -> Result<Vec<Doubt>, StoreError> {
         let rows = self

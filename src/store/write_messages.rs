@@ -41,6 +41,7 @@ fn values(message: &NewMessage, now: Timestamp) -> Vec<Value> {
     let (broadcast, inbound) = match message.origin {
         Origin::Broadcast(id) => (Some(id), None),
         Origin::Reply(id) => (None, Some(id)),
+        Origin::Test => (None, None),
     };
     args![
         message.id,

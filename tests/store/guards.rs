@@ -56,7 +56,7 @@ async fn is_guarded(world: &World, contact: Id, guard: Change) -> bool {
     held
 }
 
-const NUMBERS: usize = 25;
+const NUMBERS: usize = 26;
 
 /// No wildcard: a new kind of change does not compile until it is here, and then asks for its case above.
 fn number(change: &Change) -> usize {
@@ -86,6 +86,7 @@ fn number(change: &Change) -> usize {
         Change::ReportStored(_) => 23,
         Change::Paused { .. } => 24,
         Change::Resumed { .. } => 25,
+        Change::PolledTo { .. } => 26,
     }
 }
 
@@ -132,6 +133,7 @@ async fn people(world: &World, family: Id) -> Vec<Case> {
         Case { holds: world.mark(family).1, fails: None },
         Case::once(Change::Paused { pause: Pause::Line, reason: "no credit left".into(), at }),
         Case::once(Change::Resumed { pause: Pause::Line }),
+        Case { holds: Change::PolledTo { gateway: "main".into(), cursor: "7".into() }, fails: None },
     ]
 }
 

@@ -173,31 +173,47 @@ impl fmt::Display for Cron {
     }
 }
 
-/// What croner lets pass or names without saying where: empty items, steps on a single number, backward ranges.
+/// What croner lets pass or names without saying where: empty items, steps on a single number, backward ranges, names
+/// in the wrong field, a lone `L` as a weekday.
 fn check_field(name: &'static str, field: &str) -> Result<(), CronProblem> {
+    let refused = Err(CronProblem::Field(name));
     for item in field.trim_start_matches('+').split(',') {
         let (range, step) = item.split_once('/').map_or((item, None), |(range, step)| (range, Some(step)));
         let stepped = range == "*" || range.contains('-');
-        if range.is_empty() || step.is_some_and(|s| !stepped || s.is_empty() || s.bytes().all(|b| b == b'0')) {
-            return Err(CronProblem::Field(name));
+        if step.is_some_and(|s| !stepped || s.bytes().all(|b| b == b'0') || !s.bytes().all(|b| b.is_ascii_digit())) {
+            return refused;
         }
         if let Some((low, high)) = range.split_once('-') {
-            let (low, high) = (ordinal(name, low), ordinal(name, high));
-            match (low, high) {
+            match (ordinal(name, low), ordinal(name, high)) {
                 (Some(low), Some(high)) if low > high => return Err(CronProblem::Backwards(range.to_owned())),
-                (Some(_), Some(_)) => {}
-                _ => return Err(CronProblem::Field(name)),
+                (Some(_), Some(_)) => continue,
+                _ => return refused,
             }
         }
+        if !is_item(name, range) {
+            return refused;
+        }
     }
-    let alone = croner_takes(name, field);
-    if alone { Ok(()) } else { Err(CronProblem::Field(name)) }
+    // The numbers' ranges are croner's to judge, with every other field open.
+    let line: Vec<&str> = FIELDS.iter().map(|f| if *f == name { field } else { "*" }).collect();
+    if CronParser::new().parse(&line.join(" ")).is_ok() { Ok(()) } else { refused }
 }
 
-/// Does croner take this field, with every other field open?
-fn croner_takes(name: &str, field: &str) -> bool {
-    let line: Vec<&str> = FIELDS.iter().map(|f| if *f == name { field } else { "*" }).collect();
-    CronParser::new().parse(&line.join(" ")).is_ok()
+/// One item of a field that is no range.
+fn is_item(field: &str, item: &str) -> bool {
+    let upper = item.to_ascii_uppercase();
+    let open = item == "*" || (item == "?" && matches!(field, "day" | "weekday"));
+    let special = match field {
+        "day" => {
+            upper == "L" || upper == "LW" || upper.strip_suffix('W').is_some_and(|day| ordinal(field, day).is_some())
+        }
+        "weekday" => match upper.split_once('#') {
+            Some((day, nth)) => ordinal(field, day).is_some() && matches!(nth, "1" | "2" | "3" | "4" | "5" | "L"),
+            None => upper.strip_suffix('L').is_some_and(|day| ordinal(field, day).is_some()),
+        },
+        _ => false,
+    };
+    open || special || ordinal(field, item).is_some()
 }
 
 /// The number of a month or weekday name, or the number itself.
@@ -293,6 +309,11 @@ mod tests {
             ("0 25 * * *", CronProblem::Field("hours")),
             ("0 9 * * FRI-MON", CronProblem::Backwards("FRI-MON".into())),
             ("0 9 13 * FRI", CronProblem::BothDays),
+            ("0 9 * MON *", CronProblem::Field("month")),
+            ("0 9 JAN * *", CronProblem::Field("day")),
+            ("0 9 * * MON TUE", CronProblem::Field("month")),
+            ("0 9 * * 1,L", CronProblem::Field("weekday")),
+            ("0 9 * * MON#5L", CronProblem::Field("weekday")),
         ] {
             assert_eq!(Cron::parse(line, None).unwrap_err(), problem, "{line}");
         }

@@ -34,7 +34,10 @@ impl Quiet {
         if text.trim() == "none" {
             return Ok(Self { from: Time::midnight(), until: Time::midnight() });
         }
-        let time = |t: &str| Time::strptime("%H:%M", t.trim()).ok();
+        let time = |t: &str| match t.trim() {
+            "24:00" => Some(Time::midnight()),
+            t => Time::strptime("%H:%M", t).ok(),
+        };
         let hours =
             text.split_once(['-', '–']).and_then(|(from, until)| Some(Self { from: time(from)?, until: time(until)? }));
         hours.ok_or_else(|| NotQuiet(text.to_owned()))

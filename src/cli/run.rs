@@ -1,0 +1,134 @@
+//! `ringround run`: the service. Says what is wrong before it starts, and nothing is half started.
+
+use super::setting::{Asked, Setting};
+use super::{Cli, Done, Failure, execute, gateway, voice};
+use crate::app::control::{self, Request, Response};
+use crate::app::hooks::{self, Counts};
+use crate::app::poller;
+use crate::app::run::{Shared, intake, resolve, work};
+use crate::app::{heartbeat, lock};
+use clap::Parser;
+use sd_notify::NotifyState;
+use std::cell::OnceCell;
+use std::rc::Rc;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::LocalSet;
+
+/// Arguments of `run`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {}
+
+/// The settings are wrong: starting again would not help.
+const WRONG_SETTINGS: u8 = 78;
+/// Callbacks that may wait for the next commit.
+const WAITING_CALLBACKS: usize = 1024;
+
+pub(super) async fn run(setting: &Setting, _: Args) -> Done {
+    let settings = setting.settings()?;
+    let provider = gateway::provider(&settings)?;
+    let _lock = match setting.place(&settings).file() {
+        Some(file) => Some(lock::hold(&file).map_err(|held| Failure::new(5, held.to_string(), held.hint()))?),
+        None => None,
+    };
+    let socket = setting.socket(&settings);
+    let desk = setting.desk().await?;
+    let listener = match settings.hooks {
+        Some(address) => Some(TcpListener::bind(address).await.map_err(|error| {
+            Failure::new(WRONG_SETTINGS, format!("{address} can't be listened at: {error}"), "look at hooks.listen")
+        })?),
+        None => None,
+    };
+    let control = control::listen(&socket).map_err(|error| {
+        let message = format!("the control socket {} can't be made: {error}", socket.display());
+        Failure::new(WRONG_SETTINGS, message, "look at service.socket, and at who may write there")
+    })?;
+    let shared = Shared::new(desk, crate::gateway::Gateway::Provider(Rc::new(provider)));
+    let done = LocalSet::new().run_until(all_parts(&shared, listener, control)).await;
+    let _ = std::fs::remove_file(&socket);
+    done
+}
+
+async fn all_parts(shared: &Shared, listener: Option<TcpListener>, control: tokio::net::UnixListener) -> Done {
+    let beat = heartbeat::start(shared).await;
+    let _beat = beat.map_err(|error| Failure::new(1, format!("the heartbeat can't be started: {error}"), ""))?;
+    let (deliveries, waiting) = mpsc::channel(WAITING_CALLBACKS);
+    let counts = Rc::new(Counts::default());
+    if let Some(listener) = listener {
+        tokio::task::spawn_local(hooks::serve(listener, shared.clone(), deliveries.clone(), counts));
+    }
+    let polling = poller::poll(shared, deliveries);
+    let commands = control::serve(control, &shared.stop, async |request| carry_out(shared, request).await);
+    let ready = |doubted| {
+        let status = format!("running; {doubted} texts in doubt from before");
+        heartbeat::notify(&[NotifyState::Ready, NotifyState::Status(&status)]);
+        tracing::info!("ringround runs; {doubted} texts are in doubt from before");
+    };
+    let worker = async {
+        let done = work(shared, ready).await;
+        shared.stop.cancel(); // without a worker there is nothing to wait for
+        done
+    };
+    let resolving = async {
+        let done = resolve(shared).await;
+        shared.stop.cancel();
+        done
+    };
+    let (worked, resolved, ..) = tokio::join!(
+        worker,
+        resolving,
+        intake(shared, waiting),
+        polling,
+        commands,
+        heartbeat::watchdog(shared),
+        end_on_signal(shared),
+    );
+    tracing::info!("ringround has stopped");
+    worked.and(resolved).map_err(Failure::from)?;
+    Ok(0)
+}
+
+/// SIGTERM and SIGINT: claim nothing more, finish what is on the wire, end.
+async fn end_on_signal(shared: &Shared) {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        tracing::error!("signals can't be listened for");
+        return shared.stop.cancelled().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+        () = shared.stop.cancelled() => return,
+    }
+    tracing::info!("stopping: nothing new is claimed, what is on the wire is finished");
+    heartbeat::notify(&[NotifyState::Stopping]);
+    shared.stop.cancel();
+}
+
+/// One command of somebody's, with the service's own desk.
+async fn carry_out(shared: &Shared, request: Request) -> Response {
+    let words = std::iter::once("ringround".to_owned()).chain(request.arguments);
+    let cli = match Cli::try_parse_from(words) {
+        Ok(cli) if cli.command.changes() => cli,
+        Ok(_) => return Response { code: 2, err: "error: this command does not go through the service\n".to_owned(), ..Response::default() },
+        Err(error) => return Response { code: 2, err: error.to_string(), ..Response::default() },
+    };
+    let asked = Asked { user: request.user, files: request.files, wake: shared.wake.clone() };
+    let setting = Setting {
+        config: None,
+        database: None,
+        json: cli.json,
+        desk: OnceCell::from(Rc::clone(&shared.desk)),
+        asked: Some(asked),
+    };
+    let (code, captured) = voice::captured(async {
+        match execute(&setting, cli.command).await {
+            Ok(code) => code,
+            Err(failure) => failure.print(setting.json),
+        }
+    })
+    .await;
+    shared.wake.notify_one();
+    tracing::info!("a command was carried out: exit code {code}");
+    Response { code, out: captured.out, err: captured.err }
+}

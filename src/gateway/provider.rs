@@ -1,0 +1,87 @@
+//! A provider reached over HTTP: a profile, an account, a client. Every decision is the profile's.
+
+use super::http::{Answered, Client, NoAnswer};
+use super::{Account, Answer, Asked, Incoming, Polled, Profile, Received, Rejected, Request, Submission};
+use crate::domain::doubt::LookUp;
+use crate::domain::message::{Outcome, Refusal, RefusalClass};
+use jiff::Timestamp;
+use std::fmt;
+
+/// See the module's head.
+pub struct Provider {
+    name: String,
+    profile: Profile,
+    account: Account,
+    client: Client,
+}
+
+// By hand: an account holds secrets.
+impl fmt::Debug for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Provider({})", self.name)
+    }
+}
+
+impl Answered {
+    fn as_answer(&self) -> Answer<'_> {
+        Answer { status: self.status, headers: &self.headers, body: &self.body, truncated: self.truncated }
+    }
+}
+
+impl Provider {
+    /// A provider under the name that store and logs know it by.
+    pub fn new(name: &str, profile: Profile, account: Account) -> Result<Self, NoAnswer> {
+        Ok(Self { name: name.to_owned(), profile, account, client: Client::new()? })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its profile.
+    pub fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// The request that would be made.
+    pub fn request(&self, submission: &Submission) -> Result<Request, String> {
+        self.profile.send(&self.account, submission, submission.handed_at)
+    }
+
+    /// Hands one text over: one request, one outcome.
+    pub async fn submit(&self, submission: &Submission) -> Outcome {
+        let request = match self.request(submission) {
+            Ok(request) => request,
+            Err(detail) => return Outcome::Refused(Refusal { class: RefusalClass::Text, detail }),
+        };
+        match self.client.send(&request).await {
+            Ok(answered) => self.profile.outcome(&answered.as_answer(), submission.handed_at),
+            Err(NoAnswer::NotSent(reason)) => Outcome::NotSent { reason },
+            Err(NoAnswer::Unclear(reason)) => Outcome::Unclear { reason },
+        }
+    }
+
+    /// Asks whether it has a text.
+    pub async fn look_up(&self, asked: &Asked<'_>, now: Timestamp) -> LookUp {
+        let Some(request) = self.profile.look_up(&self.account, asked, now) else { return LookUp::Unknown };
+        match self.client.send(&request).await {
+            Ok(answered) => self.profile.looked_up(asked, &answered.as_answer()),
+            Err(_) => LookUp::Unknown,
+        }
+    }
+
+    /// Verifies and reads what it sends to us.
+    pub fn receive(&self, incoming: &Incoming<'_>, now: Timestamp) -> Result<Received, Rejected> {
+        self.profile.receive(&self.account, incoming, now)
+    }
+
+    /// Asks for texts that have come; none where the provider does not offer that.
+    pub async fn poll(&self, cursor: Option<&str>, now: Timestamp) -> Option<Result<Polled, String>> {
+        let request = self.profile.poll(&self.account, cursor, now)?;
+        Some(match self.client.send(&request).await {
+            Ok(answered) => self.profile.polled(cursor, &answered.as_answer()),
+            Err(NoAnswer::NotSent(reason) | NoAnswer::Unclear(reason)) => Err(reason),
+        })
+    }
+}
