@@ -1,6 +1,25 @@
 //! The gateway: hands a text over and says what came of it. One attempt is one request; nothing here retries.
 
+mod answer;
+mod callback;
+mod check;
+mod look_up;
+mod numbers;
+mod one_or_many;
+mod poll;
+mod profile;
+mod reading;
+mod request;
+mod signature;
 pub mod simulated;
+mod value;
+
+pub use answer::Answer;
+pub use callback::{CallbackEvent, Incoming, Received, Rejected, Reply};
+pub use look_up::Asked;
+pub use poll::Polled;
+pub use profile::{Class, Limits, Profile, SHIPPED};
+pub use request::{Account, Method, Request};
 
 use crate::domain::doubt::LookUp;
 use crate::domain::message::Outcome;
