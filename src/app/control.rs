@@ -91,6 +91,11 @@ pub async fn ask(path: &Path, request: &Request) -> io::Result<Option<Response>>
     Ok(Some(serde_json::from_slice(&line)?))
 }
 
+/// Does a service listen there?
+pub async fn is_listening(path: &Path) -> bool {
+    UnixStream::connect(path).await.is_ok()
+}
+
 /// Where the socket is when the settings don't say: beside the SQLite file.
 pub fn beside(database: &Path) -> PathBuf {
     let mut name = database.as_os_str().to_owned();

@@ -6,7 +6,7 @@
 use super::run::{Delivery, Shared, deliver};
 use super::receiver::{Handed, Taken};
 use crate::domain::message::RefusalClass;
-use crate::gateway::{CallbackEvent, Incoming};
+use crate::gateway::{CallbackEvent, Incoming, Method};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming as Body};
 use hyper::server::conn::http1;
@@ -92,8 +92,8 @@ async fn answer(
         .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
         .collect();
     let incoming = Incoming {
-        method: parts.method.as_str(),
-        path_and_query: parts.uri.path_and_query().map_or("/", |p| p.as_str()),
+        method: if parts.method == hyper::Method::GET { Method::Get } else { Method::Post },
+        target: parts.uri.path_and_query().map_or("/", |p| p.as_str()),
         headers: &headers,
         body: &body,
     };

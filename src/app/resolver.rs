@@ -2,7 +2,7 @@
 
 use super::desk::Desk;
 use crate::engine::doubt;
-use crate::gateway::Gateway;
+use crate::gateway::{Asked, Gateway};
 use crate::store::{Pulse, StoreError};
 
 /// Doubts looked at in one turn.
@@ -18,7 +18,9 @@ pub async fn turn(desk: &Desk, gateway: &Gateway, pulse: &Pulse) -> Result<bool,
     let mint = desk.store.identity().mint();
     let mut decisions = Vec::with_capacity(doubts.len());
     for doubt in &doubts {
-        let answer = gateway.look_up(&mint.reference(doubt.id)).await;
+        let reference = mint.reference(doubt.id);
+        let asked = Asked { reference: &reference, to: doubt.to.e164(), text: &doubt.text, submitted_at: doubt.since };
+        let answer = gateway.look_up(&asked, now).await;
         decisions.push(doubt::resolve(doubt, &answer, desk.settings.gateway.report_within, now));
     }
     desk.store.commit(&decisions, now).await?;

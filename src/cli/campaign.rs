@@ -2,7 +2,7 @@
 
 use super::setting::{Setting, user};
 use super::voice::{say, tell};
-use super::{Done, FOUND_PROBLEMS, Failure, NOT_CONFIRMED, print};
+use super::{Done, FOUND_PROBLEMS, Failure, NOT_CONFIRMED, print, voice};
 use crate::app::campaigns::{Applied, Steer, apply, steer, textable};
 use crate::app::desk::Desk;
 use crate::config::read_campaign;
@@ -51,6 +51,28 @@ pub(super) enum Args {
         /// The campaign's id
         id: String,
     },
+}
+
+impl Args {
+    /// Does it change the database?
+    pub(super) fn changes(&self) -> bool {
+        !matches!(self, Self::List | Self::Show { .. })
+    }
+}
+
+/// The number of people, where a start wants it typed and somebody is there to type it.
+pub(super) async fn asked(setting: &Setting, args: &Args) -> Result<Option<u64>, Failure> {
+    let Args::Start { id, yes_to: None } = args else { return Ok(None) };
+    if !somebody_is_there() {
+        return Ok(None);
+    }
+    let desk = setting.desk().await?;
+    let row = find(&desk, id).await?;
+    ask(id, textable(&desk.store, &row.list).await?).map(Some)
+}
+
+fn somebody_is_there() -> bool {
+    !voice::is_captured() && std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
 }
 
 pub(super) async fn run(setting: &Setting, args: Args) -> Done {
@@ -179,7 +201,7 @@ async fn start(setting: &Setting, desk: &Desk, row: &CampaignRow, yes_to: Option
     let people = textable(&desk.store, &row.list).await?;
     let typed = match yes_to {
         Some(number) => number,
-        None if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() => ask(&row.id, people)?,
+        None if somebody_is_there() => ask(&row.id, people)?,
         None => {
             let hint =
                 format!("look at ringround plan {0}, then: ringround campaign start {0} --yes-to {people}", row.id);

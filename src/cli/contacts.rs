@@ -76,6 +76,13 @@ pub(super) enum Args {
     },
 }
 
+impl Args {
+    /// Does it change the database?
+    pub(super) fn changes(&self) -> bool {
+        !matches!(self, Self::List { .. } | Self::Show { .. })
+    }
+}
+
 /// What can be known of a person; `-` clears.
 #[derive(Debug, clap::Args)]
 pub(super) struct Facts {

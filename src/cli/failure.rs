@@ -17,6 +17,14 @@ impl Failure {
         Self { code, message: message.into(), hint: hint.into() }
     }
 
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
+    pub(super) fn hint(&self) -> &str {
+        &self.hint
+    }
+
     /// Prints it; the exit code.
     pub(super) fn print(&self, json: bool) -> u8 {
         if json {

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The file, saved as .csv or .tsv
-    file: PathBuf,
+    pub(super) file: PathBuf,
     /// The list the people agreed to [default: the only one there is]
     #[arg(long)]
     list: Option<String>,
@@ -30,7 +30,7 @@ pub(super) struct Args {
     wording: Option<String>,
     /// Say what would happen and change not a byte
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
 }
 
 pub(super) async fn run(setting: &Setting, args: Args) -> Done {

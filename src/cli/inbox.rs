@@ -38,6 +38,13 @@ enum Command {
     },
 }
 
+impl Args {
+    /// Does it change the database?
+    pub(super) fn changes(&self) -> bool {
+        self.command.is_some()
+    }
+}
+
 pub(super) async fn run(setting: &Setting, args: Args) -> Done {
     let desk = setting.desk().await?;
     let done = match args.command {

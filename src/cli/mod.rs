@@ -5,14 +5,20 @@ mod check;
 mod contacts;
 mod demo;
 mod demo_print;
+mod doctor;
 mod failure;
+mod forward;
+mod gateway;
 mod import;
 mod inbox;
 mod inspect;
 mod inspect_jsonl;
 mod migrate;
+mod pause;
 mod plan;
 mod print;
+mod run;
+mod send_test;
 mod setting;
 mod status;
 mod voice;
@@ -43,7 +49,7 @@ struct Cli {
 
 const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed while doing it (demo: a promise was broken) · 2 wrong usage · \
 3 done, and problems were found · 4 a person's yes is missing · 5 the database needs migrating, is newer than this \
-program, or is in use · 78 the settings are wrong";
+program, or is in use · 6 the gateway refused or can't be reached · 78 the settings are wrong";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -69,11 +75,44 @@ enum Command {
     Inspect(inspect::Args),
     /// Create the database, or bring it up to date
     Migrate(migrate::Args),
+    /// Run the service: plan, send, receive, until it is stopped
+    Run(run::Args),
+    /// Text one tester, through the running service
+    SendTest(send_test::Args),
+    /// Which providers there are, whether a profile is sound, what a request looks like
+    #[command(subcommand)]
+    Gateway(gateway::Args),
+    /// Pause and resume the line to the gateway
+    #[command(subcommand)]
+    Line(pause::LineArgs),
+    /// Send nothing at all until it is resumed
+    Pause(pause::PauseArgs),
+    /// Go on after a pause of everything
+    Resume,
+    /// Look at the installation from all sides, and say what to do
+    Doctor(doctor::Args),
+}
+
+impl Command {
+    /// Does it change the database? Then the running service carries it out.
+    fn changes(&self) -> bool {
+        match self {
+            Self::Import(args) => !args.dry_run,
+            Self::Campaign(args) => args.changes(),
+            Self::Contacts(args) => args.changes(),
+            Self::Inbox(args) => args.changes(),
+            Self::Gateway(args) => args.changes(),
+            Self::SendTest(_) | Self::Line(_) | Self::Pause(_) | Self::Resume => true,
+            Self::Demo(_) | Self::Check(_) | Self::Plan(_) | Self::Status(_) | Self::Inspect(_) => false,
+            Self::Migrate(_) | Self::Run(_) | Self::Doctor(_) => false,
+        }
+    }
 }
 
 /// Runs the program with these arguments; the exit code.
 pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
-    let cli = match Cli::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
@@ -82,10 +121,12 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     };
     let setting =
         Setting { config: cli.config, database: cli.database, json: cli.json, desk: OnceCell::new(), asked: None };
-    let code = match execute(&setting, cli.command).await {
-        Ok(code) => code,
-        Err(failure) => failure.print(setting.json),
+    let done = match forward::forward(&setting, &arguments, &cli.command).await {
+        Ok(Some(code)) => Ok(code),
+        Ok(None) => execute(&setting, cli.command).await,
+        Err(failure) => Err(failure),
     };
+    let code = done.unwrap_or_else(|failure| failure.print(setting.json));
     setting.close().await;
     code
 }
@@ -102,6 +143,14 @@ async fn execute(setting: &Setting, command: Command) -> Done {
         Command::Status(args) => status::run(setting, args).await,
         Command::Inspect(args) => inspect::run(setting, args),
         Command::Migrate(args) => migrate::run(setting, args).await,
+        // The service carries out other commands: what it does is not to be found inside itself.
+        Command::Run(args) => Box::pin(run::run(setting, args)).await,
+        Command::SendTest(args) => send_test::run(setting, args).await,
+        Command::Gateway(args) => gateway::run(setting, args).await,
+        Command::Line(args) => pause::line(setting, args).await,
+        Command::Pause(args) => pause::pause_all(setting, args).await,
+        Command::Resume => pause::resume_all(setting).await,
+        Command::Doctor(args) => doctor::run(setting, args).await,
     }
 }
 

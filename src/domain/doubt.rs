@@ -1,17 +1,30 @@
 //! A message in doubt: handed to the network, answer unknown; and what a gateway can say when asked about it.
 
 use super::ids::Id;
+use super::phone::Phone;
 use jiff::Timestamp;
+use std::fmt;
 
 /// A message in doubt, as the resolver sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Doubt {
     /// Which message.
     pub id: Id,
     /// Since when.
     pub since: Timestamp,
+    /// To whom.
+    pub to: Phone,
+    /// The text as it was handed over.
+    pub text: String,
     /// How often the gateway has said that it does not know it.
     pub absent: i64,
+}
+
+// By hand: the text may hold a name.
+impl fmt::Debug for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Doubt(message {}, absent {})", self.id, self.absent)
+    }
 }
 
 /// The gateway's answer to "do you have this reference?".

@@ -1,11 +1,35 @@
 //! The gateway: hands a text over and says what came of it. One attempt is one request; nothing here retries.
 
+mod answer;
+mod callback;
+mod check;
+mod http;
+mod look_up;
+mod numbers;
+mod one_or_many;
+mod poll;
+mod profile;
+mod provider;
+mod reading;
+mod request;
+mod signature;
 pub mod simulated;
+mod value;
+
+pub use answer::Answer;
+pub use callback::{CallbackEvent, Incoming, Received, Rejected, Reply};
+pub use look_up::Asked;
+pub use poll::Polled;
+pub use http::{Answered, Client, NoAnswer};
+pub use profile::{Class, Limits, Profile, SHIPPED};
+pub use provider::Provider;
+pub use request::{Account, Method, Request};
 
 use crate::domain::doubt::LookUp;
 use crate::domain::message::Outcome;
 use jiff::{SignedDuration, Timestamp};
 use simulated::World;
+use std::rc::Rc;
 
 /// One text, ready for the wire.
 #[derive(Clone)]
@@ -27,13 +51,16 @@ pub struct Submission {
 pub enum Gateway {
     /// The simulated world that ships in the binary.
     Simulated(World),
+    /// A provider, over HTTP.
+    Provider(Rc<Provider>),
 }
 
 impl Gateway {
     /// Its name, for store and logs.
-    pub fn name(&self) -> &'static str {
+    pub fn name(&self) -> &str {
         match self {
             Self::Simulated(_) => "simulated",
+            Self::Provider(provider) => provider.name(),
         }
     }
 
@@ -42,13 +69,23 @@ impl Gateway {
     pub async fn submit(&self, submission: &Submission) -> (SignedDuration, Outcome) {
         match self {
             Self::Simulated(world) => world.submit(submission),
+            Self::Provider(provider) => (SignedDuration::ZERO, provider.submit(submission).await),
         }
     }
 
-    /// Asks whether it has a text under this reference.
-    pub async fn look_up(&self, reference: &str) -> LookUp {
+    /// Asks whether it has a text.
+    pub async fn look_up(&self, asked: &Asked<'_>, now: Timestamp) -> LookUp {
         match self {
-            Self::Simulated(world) => world.look_up(reference),
+            Self::Simulated(world) => world.look_up(asked.reference),
+            Self::Provider(provider) => provider.look_up(asked, now).await,
+        }
+    }
+
+    /// Verifies and reads what it sends to us. The simulated world hands things over by itself.
+    pub fn receive(&self, incoming: &Incoming<'_>, now: Timestamp) -> Result<Received, Rejected> {
+        match self {
+            Self::Simulated(_) => Err(Rejected::Unverified),
+            Self::Provider(provider) => provider.receive(incoming, now),
         }
     }
 }

@@ -71,9 +71,12 @@ impl Provider {
         }
     }
 
-    /// Verifies and reads what it sends to us.
+    /// Verifies and reads what it sends to us. `incoming.target` is path and query as they reached the listener: the
+    /// path of the account's callback address comes first in it, or it is nothing of this gateway's.
     pub fn receive(&self, incoming: &Incoming<'_>, now: Timestamp) -> Result<Received, Rejected> {
-        self.profile.receive(&self.account, incoming, now)
+        let own = self.account.callback_url.as_deref().map_or("", path_of);
+        let target = incoming.target.strip_prefix(own).ok_or(Rejected::Unverified)?;
+        self.profile.receive(&self.account, &Incoming { target, ..*incoming }, now)
     }
 
     /// Asks for texts that have come; none where the provider does not offer that.
@@ -84,4 +87,10 @@ impl Provider {
             Err(NoAnswer::NotSent(reason) | NoAnswer::Unclear(reason)) => Err(reason),
         })
     }
+}
+
+/// The path of an address, without a slash at its end.
+fn path_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("").trim_end_matches('/')
 }

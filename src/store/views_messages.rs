@@ -1,10 +1,11 @@
 //! Reading messages: counts, doubts, conversations, and the ledger that the demo's judge joins to the phones' own book.
 
 use super::db::args;
-use super::{Store, StoreError};
+use super::{Row, Store, StoreError};
 use crate::domain::doubt::Doubt;
 use crate::domain::ids::Id;
 use crate::domain::message::State;
+use crate::domain::phone::Phone;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -128,12 +129,18 @@ impl Store {
         let rows = self
             .db
             .rows(
-                "SELECT id, COALESCE(answered_at, claimed_at, created_at), absent FROM messages
-                 WHERE state = 'in_doubt' AND ask_at <= $1 ORDER BY ask_at, id LIMIT $2",
+                "SELECT m.id, COALESCE(m.answered_at, m.claimed_at, m.created_at), m.absent, c.phone, b.body
+                 FROM messages m JOIN contacts c ON c.id = m.contact_id JOIN bodies b ON b.id = m.body_id
+                 WHERE m.state = 'in_doubt' AND m.ask_at <= $1 ORDER BY m.ask_at, m.id LIMIT $2",
                 args![now, limit],
             )
             .await?;
-        rows.iter().map(|row| Ok(Doubt { id: row.int(0)?, since: row.instant(1)?, absent: row.int(2)? })).collect()
+        let phone = |text: &str| Phone::from_e164(text).ok_or(StoreError::Corrupt("contacts.phone"));
+        let doubt = |row: &Row| {
+            let (id, since, absent) = (row.int(0)?, row.instant(1)?, row.int(2)?);
+            Ok(Doubt { id, since, absent, to: phone(&row.text(3)?)?, text: row.text(4)? })
+        };
+        rows.iter().map(doubt).collect()
     }
 
     /// A contact's messages, oldest first.

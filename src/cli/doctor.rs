@@ -1,0 +1,161 @@
+//! `ringround doctor`: looks at the installation from all sides; each line is fine, worth a look, or wrong, with a hint.
+
+use super::setting::Setting;
+use super::voice::say;
+use super::{Done, FOUND_PROBLEMS, gateway};
+use crate::app::control;
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::config::credentials::read_secret;
+use crate::domain::schedule::zone::{Resolved, resolve, zone};
+use crate::gateway::{Client, NoAnswer, Request};
+use crate::store::Store;
+use secrecy::SecretString;
+use serde_json::json;
+use std::path::Path;
+
+/// Arguments of `doctor`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Also connect to the gateway (nothing is sent)
+    #[arg(long)]
+    online: bool,
+}
+
+/// One thing looked at.
+struct Finding {
+    what: &'static str,
+    wrong: bool,
+    found: String,
+    hint: String,
+}
+
+fn fine(what: &'static str, found: impl Into<String>) -> Finding {
+    Finding { what, wrong: false, found: found.into(), hint: String::new() }
+}
+
+fn wrong(what: &'static str, found: impl Into<String>, hint: impl Into<String>) -> Finding {
+    Finding { what, wrong: true, found: found.into(), hint: hint.into() }
+}
+
+pub(super) async fn run(setting: &Setting, args: Args) -> Done {
+    let settings = setting.settings()?;
+    let file = setting.file().map_or_else(|| "built-in defaults".to_owned(), |f| f.display().to_string());
+    let mut findings = vec![fine("settings", file)];
+    findings.extend(secrets(&settings));
+    findings.push(database(setting, &settings).await);
+    findings.push(service(setting, &settings).await);
+    findings.push(clock());
+    findings.push(zones());
+    findings.push(roots());
+    findings.push(lists(&settings));
+    findings.push(gateway_of(&settings));
+    if args.online {
+        findings.push(reach(&settings).await);
+    }
+    for finding in &findings {
+        let mark = if finding.wrong { "wrong" } else { "fine" };
+        if setting.json {
+            say!("{}", json!({"format": "ringround.finding/1", "what": finding.what, "state": mark, "found": finding.found, "hint": finding.hint}));
+            continue;
+        }
+        say!("{mark:<6} {:<12} {}", finding.what, finding.found);
+        if !finding.hint.is_empty() {
+            say!("       hint: {}", finding.hint);
+        }
+    }
+    Ok(if findings.iter().any(|f| f.wrong) { FOUND_PROBLEMS } else { 0 })
+}
+
+fn secrets(settings: &Settings) -> Vec<Finding> {
+    let places = settings.gateway.secrets.iter().flat_map(|(name, places)| places.iter().map(move |place| (name, place)));
+    places
+        .map(|(name, place)| match read_secret(place) {
+            Ok(_) => fine("secret", format!("{name} can be read, by nobody else")),
+            Err(problem) => wrong("secret", format!("{name}: {problem}"), problem.hint()),
+        })
+        .collect()
+}
+
+async fn database(setting: &Setting, settings: &Settings) -> Finding {
+    let place = setting.place(settings);
+    match Store::open(&place).await {
+        Ok(store) => {
+            let shown = place.shown();
+            store.close().await;
+            fine("database", format!("{shown} is up to date"))
+        }
+        Err(error) => wrong("database", error.to_string(), error.hint()),
+    }
+}
+
+async fn service(setting: &Setting, settings: &Settings) -> Finding {
+    let socket = setting.socket(settings);
+    match control::is_listening(&socket).await {
+        true => fine("service", format!("runs, and listens at {}", socket.display())),
+        false => fine("service", "does not run: commands work on the database themselves"),
+    }
+}
+
+/// Nobody ran this program before it was written, and its certificates will not outlive the decade.
+fn clock() -> Finding {
+    let now = Clock::System.now();
+    let year = now.strftime("%Y").to_string();
+    match year.parse::<i32>() {
+        Ok(year) if (2026..2046).contains(&year) => fine("clock", now.strftime("%Y-%m-%d %H:%M:%SZ").to_string()),
+        _ => wrong("clock", format!("the clock says {year}"), "set the clock, and keep it with chrony or systemd-timesyncd"),
+    }
+}
+
+/// Both clock changes of this year must be known, or texts leave an hour off.
+fn zones() -> Finding {
+    let hint = "install the package tzdata";
+    let Ok(london) = zone("Europe/London") else { return wrong("time zones", "Europe/London is not known", hint) };
+    let at = |local: &str| local.parse().map(|local| resolve(local, &london));
+    match (at("2026-03-29T01:30"), at("2026-10-25T01:30")) {
+        (Ok(Resolved::Nonexistent { .. }), Ok(Resolved::Ambiguous { .. })) => {
+            fine("time zones", "both clock changes of 2026 are known")
+        }
+        _ => wrong("time zones", "the clock changes of 2026 are not known", hint),
+    }
+}
+
+fn roots() -> Finding {
+    let files = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
+    match files.iter().find(|f| Path::new(f).exists()) {
+        Some(file) => fine("TLS roots", *file),
+        None => wrong("TLS roots", "there are none: no gateway can be trusted", "install the package ca-certificates"),
+    }
+}
+
+fn lists(settings: &Settings) -> Finding {
+    match settings.lists.len() {
+        0 => wrong("lists", "the settings name no list: nobody can join", "ringround check --defaults shows how one looks"),
+        n => fine("lists", format!("{n} in the settings")),
+    }
+}
+
+fn gateway_of(settings: &Settings) -> Finding {
+    match gateway::provider(settings) {
+        Ok(provider) => fine("gateway", format!("{}: profile and account are sound", provider.name())),
+        Err(failure) => wrong("gateway", failure.message(), failure.hint()),
+    }
+}
+
+/// A connection, and whatever answer: that it answers is enough.
+async fn reach(settings: &Settings) -> Finding {
+    let Some(url) = settings.gateway.base_url.clone() else {
+        return fine("reachable", "the profile's own address is in use: ringround gateway test tries it");
+    };
+    let request = Request::get(SecretString::from(url));
+    let answered = match Client::new() {
+        Ok(client) => client.send(&request).await,
+        Err(error) => Err(error),
+    };
+    match answered {
+        Ok(answered) => fine("reachable", format!("the gateway answers (HTTP {})", answered.status)),
+        Err(NoAnswer::NotSent(why) | NoAnswer::Unclear(why)) => {
+            wrong("reachable", why, "look at gateway.base_url, and whether this machine may connect there")
+        }
+    }
+}

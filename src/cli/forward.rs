@@ -1,0 +1,49 @@
+//! Hands a changing command to the running service, if one runs: one program alone changes the database.
+
+use super::setting::{Setting, local_user};
+use super::{Command, Failure, campaign};
+use crate::app::control::{Request, ask};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::Path;
+
+/// The exit code, if the service has carried the command out; none if it is to be carried out here.
+pub(super) async fn forward(setting: &Setting, arguments: &[OsString], command: &Command) -> Result<Option<u8>, Failure> {
+    if !command.changes() {
+        return Ok(None);
+    }
+    let socket = setting.socket(&setting.settings()?);
+    if !socket.exists() {
+        return Ok(None);
+    }
+    let words = arguments.iter().skip(1).map(|word| word.clone().into_string());
+    let wrong = |_| Failure::new(2, "an argument is not in UTF-8", "rename the file");
+    let mut words = words.collect::<Result<Vec<String>, _>>().map_err(wrong)?;
+    // A question is asked here, where somebody can answer it.
+    if let Command::Campaign(args) = command
+        && let Some(number) = campaign::asked(setting, args).await?
+    {
+        words.extend(["--yes-to".to_owned(), number.to_string()]);
+    }
+    let mut files = BTreeMap::new();
+    for file in named_files(command) {
+        files.insert(file.display().to_string(), setting.read_bytes(file)?);
+    }
+    let request = Request { arguments: words, user: local_user(), files };
+    let answered = ask(&socket, &request).await.map_err(|error| {
+        Failure::new(1, format!("the running service did not answer: {error}"), "look at its log, then repeat the command")
+    })?;
+    let Some(response) = answered else { return Ok(None) };
+    print!("{}", response.out);
+    eprint!("{}", response.err);
+    Ok(Some(response.code))
+}
+
+/// Files that the command reads.
+fn named_files(command: &Command) -> Vec<&Path> {
+    match command {
+        Command::Import(args) => vec![&args.file],
+        Command::Campaign(campaign::Args::Apply { file }) => vec![file],
+        _ => Vec::new(),
+    }
+}
