@@ -56,7 +56,10 @@ pub(super) async fn run(setting: &Setting, args: Args) -> Done {
     for finding in &findings {
         let mark = if finding.wrong { "wrong" } else { "fine" };
         if setting.json {
-            say!("{}", json!({"format": "ringround.finding/1", "what": finding.what, "state": mark, "found": finding.found, "hint": finding.hint}));
+            say!(
+                "{}",
+                json!({"format": "ringround.finding/1", "what": finding.what, "state": mark, "found": finding.found, "hint": finding.hint})
+            );
             continue;
         }
         say!("{mark:<6} {:<12} {}", finding.what, finding.found);
@@ -68,7 +71,8 @@ pub(super) async fn run(setting: &Setting, args: Args) -> Done {
 }
 
 fn secrets(settings: &Settings) -> Vec<Finding> {
-    let places = settings.gateway.secrets.iter().flat_map(|(name, places)| places.iter().map(move |place| (name, place)));
+    let places =
+        settings.gateway.secrets.iter().flat_map(|(name, places)| places.iter().map(move |place| (name, place)));
     places
         .map(|(name, place)| match read_secret(place) {
             Ok(_) => fine("secret", format!("{name} can be read, by nobody else")),
@@ -103,7 +107,11 @@ fn clock() -> Finding {
     let year = now.strftime("%Y").to_string();
     match year.parse::<i32>() {
         Ok(year) if (2026..2046).contains(&year) => fine("clock", now.strftime("%Y-%m-%d %H:%M:%SZ").to_string()),
-        _ => wrong("clock", format!("the clock says {year}"), "set the clock, and keep it with chrony or systemd-timesyncd"),
+        _ => wrong(
+            "clock",
+            format!("the clock says {year}"),
+            "set the clock, and keep it with chrony or systemd-timesyncd",
+        ),
     }
 }
 
@@ -130,7 +138,11 @@ fn roots() -> Finding {
 
 fn lists(settings: &Settings) -> Finding {
     match settings.lists.len() {
-        0 => wrong("lists", "the settings name no list: nobody can join", "ringround check --defaults shows how one looks"),
+        0 => wrong(
+            "lists",
+            "the settings name no list: nobody can join",
+            "ringround check --defaults shows how one looks",
+        ),
         n => fine("lists", format!("{n} in the settings")),
     }
 }

@@ -8,7 +8,11 @@ use std::ffi::OsString;
 use std::path::Path;
 
 /// The exit code, if the service has carried the command out; none if it is to be carried out here.
-pub(super) async fn forward(setting: &Setting, arguments: &[OsString], command: &Command) -> Result<Option<u8>, Failure> {
+pub(super) async fn forward(
+    setting: &Setting,
+    arguments: &[OsString],
+    command: &Command,
+) -> Result<Option<u8>, Failure> {
     if !command.changes() {
         return Ok(None);
     }
@@ -31,7 +35,11 @@ pub(super) async fn forward(setting: &Setting, arguments: &[OsString], command: 
     }
     let request = Request { arguments: words, user: local_user(), files };
     let answered = ask(&socket, &request).await.map_err(|error| {
-        Failure::new(1, format!("the running service did not answer: {error}"), "look at its log, then repeat the command")
+        Failure::new(
+            1,
+            format!("the running service did not answer: {error}"),
+            "look at its log, then repeat the command",
+        )
     })?;
     let Some(response) = answered else { return Ok(None) };
     print!("{}", response.out);

@@ -86,7 +86,9 @@ fn check(setting: &Setting, named: Option<&str>) -> Done {
     let (profile, problems) = Profile::parse(&source);
     print::problems(&shown, &source, &problems, setting.json);
     let mut lacking = Vec::new();
-    if named.is_none() && let Some(profile) = &profile {
+    if named.is_none()
+        && let Some(profile) = &profile
+    {
         lacking = profile.check_account(&account(&settings, false)?);
         for what in &lacking {
             say!("the account lacks something: {what}");
@@ -113,9 +115,8 @@ fn account(settings: &Settings, secrets: bool) -> Result<Account, Failure> {
             if !secrets {
                 return Ok(SecretString::from("secret".to_owned()));
             }
-            read_secret(place).map_err(|problem| {
-                Failure::new(78, format!("the secret \"{name}\": {problem}"), problem.hint())
-            })
+            read_secret(place)
+                .map_err(|problem| Failure::new(78, format!("the secret \"{name}\": {problem}"), problem.hint()))
         };
         let keys = places.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         account.secrets.insert(name.clone(), keys);

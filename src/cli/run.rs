@@ -3,10 +3,13 @@
 use super::setting::{Asked, Setting};
 use super::{Cli, Done, Failure, execute, gateway, voice};
 use crate::app::control::{self, Request, Response};
+use crate::app::desk::Desk;
 use crate::app::hooks::{self, Counts};
 use crate::app::poller;
 use crate::app::run::{Shared, intake, resolve, work};
 use crate::app::{heartbeat, lock};
+use crate::clock::Clock;
+use crate::store::Store;
 use clap::Parser;
 use sd_notify::NotifyState;
 use std::cell::OnceCell;
@@ -26,14 +29,20 @@ const WRONG_SETTINGS: u8 = 78;
 const WAITING_CALLBACKS: usize = 1024;
 
 pub(super) async fn run(setting: &Setting, _: Args) -> Done {
-    let settings = setting.settings()?;
+    log();
+    let mut settings = setting.settings()?;
     let provider = gateway::provider(&settings)?;
+    let (profile, own) = (provider.profile(), &mut settings.gateway);
+    // What the provider needs is not ours to shorten; how fast it takes texts is not ours to exceed.
+    own.settle = own.settle.max(profile.settle());
+    own.per_second = own.per_second.min(profile.limits.per_second.unwrap_or(own.per_second));
     let _lock = match setting.place(&settings).file() {
         Some(file) => Some(lock::hold(&file).map_err(|held| Failure::new(5, held.to_string(), held.hint()))?),
         None => None,
     };
     let socket = setting.socket(&settings);
-    let desk = setting.desk().await?;
+    let store = Store::open(&setting.place(&settings)).await?;
+    let desk = setting.desk.get_or_init(|| Rc::new(Desk::new(store, Clock::System, settings.clone())));
     let listener = match settings.hooks {
         Some(address) => Some(TcpListener::bind(address).await.map_err(|error| {
             Failure::new(WRONG_SETTINGS, format!("{address} can't be listened at: {error}"), "look at hooks.listen")
@@ -44,10 +53,18 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
         let message = format!("the control socket {} can't be made: {error}", socket.display());
         Failure::new(WRONG_SETTINGS, message, "look at service.socket, and at who may write there")
     })?;
-    let shared = Shared::new(desk, crate::gateway::Gateway::Provider(Rc::new(provider)));
+    let shared = Shared::new(Rc::clone(desk), crate::gateway::Gateway::Provider(Rc::new(provider)));
     let done = LocalSet::new().run_until(all_parts(&shared, listener, control)).await;
     let _ = std::fs::remove_file(&socket);
     done
+}
+
+/// To standard error, which the service manager keeps; `RUST_LOG` says how much.
+fn log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,tokio_cron_scheduler=warn"));
+    let plain = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let _ = plain.with_ansi(false).without_time().try_init(); // a second start in one process keeps the first one's
 }
 
 async fn all_parts(shared: &Shared, listener: Option<TcpListener>, control: tokio::net::UnixListener) -> Done {
@@ -110,7 +127,13 @@ async fn carry_out(shared: &Shared, request: Request) -> Response {
     let words = std::iter::once("ringround".to_owned()).chain(request.arguments);
     let cli = match Cli::try_parse_from(words) {
         Ok(cli) if cli.command.changes() => cli,
-        Ok(_) => return Response { code: 2, err: "error: this command does not go through the service\n".to_owned(), ..Response::default() },
+        Ok(_) => {
+            return Response {
+                code: 2,
+                err: "error: this command does not go through the service\n".to_owned(),
+                ..Response::default()
+            };
+        }
         Err(error) => return Response { code: 2, err: error.to_string(), ..Response::default() },
     };
     let asked = Asked { user: request.user, files: request.files, wake: shared.wake.clone() };

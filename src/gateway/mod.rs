@@ -18,9 +18,9 @@ mod value;
 
 pub use answer::Answer;
 pub use callback::{CallbackEvent, Incoming, Received, Rejected, Reply};
+pub use http::{Answered, Client, NoAnswer};
 pub use look_up::Asked;
 pub use poll::Polled;
-pub use http::{Answered, Client, NoAnswer};
 pub use profile::{Class, Limits, Profile, SHIPPED};
 pub use provider::Provider;
 pub use request::{Account, Method, Request};
