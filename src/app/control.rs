@@ -68,6 +68,9 @@ async fn answer(stream: UnixStream, carry_out: &impl AsyncFn(Request) -> Respons
     let (read, mut write) = stream.into_split();
     let mut line = Vec::new();
     BufReader::new(read).take(LONGEST_REQUEST).read_until(b'\n', &mut line).await?;
+    if line.is_empty() {
+        return Ok(()); // somebody looked whether we are here
+    }
     let response = match serde_json::from_slice::<Request>(&line) {
         Ok(request) => carry_out(request).await,
         Err(error) => Response { code: 2, err: format!("error: not a request: {error}\n"), ..Response::default() },

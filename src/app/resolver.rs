@@ -15,13 +15,14 @@ pub async fn turn(desk: &Desk, gateway: &Gateway, pulse: &Pulse) -> Result<bool,
     }
     let now = desk.clock.now();
     let doubts = desk.store.doubts(now, PAGE).await?;
+    let waits = &desk.settings.gateway;
     let mint = desk.store.identity().mint();
     let mut decisions = Vec::with_capacity(doubts.len());
     for doubt in &doubts {
         let reference = mint.reference(doubt.id);
         let asked = Asked { reference: &reference, to: doubt.to.e164(), text: &doubt.text, submitted_at: doubt.since };
         let answer = gateway.look_up(&asked, now).await;
-        decisions.push(doubt::resolve(doubt, &answer, desk.settings.gateway.report_within, now));
+        decisions.push(doubt::resolve(doubt, &answer, waits.settle, waits.report_within, now));
     }
     desk.store.commit(&decisions, now).await?;
     Ok(!doubts.is_empty())

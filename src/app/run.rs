@@ -14,7 +14,6 @@ use jiff::{SignedDuration, Timestamp};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::select;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -122,21 +121,28 @@ async fn rest(shared: &Shared, scheduler: &Scheduler, sender: &mut Sender, pulse
 
 /// Asks the gateway about doubts, until it is stopped.
 pub async fn resolve(shared: &Shared) -> Result<(), StoreError> {
+    let desk = &shared.desk;
     while !shared.stop.is_cancelled() {
-        let now = shared.desk.clock.now();
+        let now = desk.clock.now();
+        let look_around = now.saturating_add(LOOK_AROUND / 2).unwrap_or(now);
         let done = async {
-            let pulse = shared.desk.store.pulse(now).await?;
-            resolver::turn(&shared.desk, &shared.gateway, &pulse).await
+            let pulse = desk.store.pulse(now).await?;
+            Ok((resolver::turn(desk, &shared.gateway, &pulse).await?, pulse.next))
         };
-        match done.await {
-            Ok(asked) if asked => shared.wake.notify_one(),
-            Ok(_) => {}
-            Err(error) if error.is_temporary() => shared.rest("the resolver", &error).await,
+        let until = match done.await {
+            Ok((true, _)) => {
+                shared.wake.notify_one();
+                continue;
+            }
+            Ok((false, next)) => next.unwrap_or(look_around).min(look_around),
+            Err(error) if StoreError::is_temporary(&error) => {
+                shared.rest("the resolver", &error).await;
+                continue;
+            }
             Err(error) => return Err(error),
-        }
-        let until = now.saturating_add(LOOK_AROUND / 2).unwrap_or(now);
+        };
         select! {
-            () = shared.desk.clock.sleep_until(until) => {}
+            () = desk.clock.sleep_until(until) => {}
             () = shared.stop.cancelled() => {}
         }
     }
@@ -171,6 +177,3 @@ pub async fn deliver(intake: &mpsc::Sender<Delivery>, things: Vec<Handed>) -> Op
     intake.send((things, tell)).await.ok()?;
     told.await.ok().flatten()
 }
-
-/// Lets every part end, and waits for it: at most the timeout of a request, and a little.
-pub const STOP_WITHIN: Duration = Duration::from_secs(25);

@@ -9,8 +9,8 @@ use crate::domain::phone::Phone;
 use crate::domain::problem::any_error;
 use crate::gateway::{Account, Profile, Provider, SHIPPED, Submission};
 use jiff::SignedDuration;
-use secrecy::SecretString;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What to do with gateways.
@@ -89,7 +89,7 @@ fn check(setting: &Setting, named: Option<&str>) -> Done {
     if named.is_none()
         && let Some(profile) = &profile
     {
-        lacking = profile.check_account(&account(&settings, false)?);
+        lacking = profile.check_account(&account(&settings)?);
         for what in &lacking {
             say!("the account lacks something: {what}");
         }
@@ -101,20 +101,17 @@ fn check(setting: &Setting, named: Option<&str>) -> Done {
     Ok(if sound { 0 } else { FOUND_PROBLEMS })
 }
 
-/// The account of the settings; without `secrets`, each secret is a placeholder.
-fn account(settings: &Settings, secrets: bool) -> Result<Account, Failure> {
+/// The account of the settings, with its secrets.
+fn account(settings: &Settings) -> Result<Account, Failure> {
     let gateway = &settings.gateway;
     let mut account = Account {
         base_url: gateway.base_url.clone(),
         settings: gateway.account.clone(),
-        secrets: std::collections::BTreeMap::new(),
+        secrets: BTreeMap::new(),
         callback_url: gateway.callback_url.clone(),
     };
     for (name, places) in &gateway.secrets {
         let read = |place| {
-            if !secrets {
-                return Ok(SecretString::from("secret".to_owned()));
-            }
             read_secret(place)
                 .map_err(|problem| Failure::new(78, format!("the secret \"{name}\": {problem}"), problem.hint()))
         };
@@ -142,12 +139,8 @@ fn profile(settings: &Settings) -> Result<(String, Profile), Failure> {
 
 /// The provider of the settings, with its secrets; or what is wrong.
 pub(super) fn provider(settings: &Settings) -> Result<Provider, Failure> {
-    build(settings, true)
-}
-
-fn build(settings: &Settings, secrets: bool) -> Result<Provider, Failure> {
     let (name, profile) = profile(settings)?;
-    let account = account(settings, secrets)?;
+    let account = account(settings)?;
     let lacking = profile.check_account(&account);
     if let Some(first) = lacking.first() {
         let hint = "write it under [gateway.account] or [gateway.secrets]; ringround gateway check names everything";
@@ -160,7 +153,7 @@ fn dry_run(setting: &Setting, to: &str, text: &str) -> Done {
     let settings = setting.settings()?;
     let phone = Phone::parse(to, &settings.phone_rules)
         .map_err(|problem| Failure::new(2, problem.to_string(), problem.advice()))?;
-    let provider = build(&settings, false)?;
+    let provider = provider(&settings)?;
     let now = crate::clock::Clock::System.now();
     let submission = Submission {
         reference: "aaaaaaaaaaaaaaaaaaaaaaaa".to_owned(),

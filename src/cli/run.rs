@@ -34,7 +34,9 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
     let provider = gateway::provider(&settings)?;
     let (profile, own) = (provider.profile(), &mut settings.gateway);
     // What the provider needs is not ours to shorten; how fast it takes texts is not ours to exceed.
-    own.settle = own.settle.max(profile.settle());
+    if !provider.is_loopback() {
+        own.settle = own.settle.max(profile.settle());
+    }
     own.per_second = own.per_second.min(profile.limits.per_second.unwrap_or(own.per_second));
     let _lock = match setting.place(&settings).file() {
         Some(file) => Some(lock::hold(&file).map_err(|held| Failure::new(5, held.to_string(), held.hint()))?),

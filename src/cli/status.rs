@@ -26,6 +26,7 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
     let next = next(&desk).await?;
     let campaigns = desk.store.campaigns().await?;
     let running = campaigns.iter().filter(|c| c.state == CampaignState::Running).count();
+    let pauses = desk.store.pauses().await?;
     if setting.json {
         let lists: Vec<Value> = lists(&desk)
             .await?
@@ -37,7 +38,7 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
             json!({
                 "format": "ringround.status/1", "contacts": desk.store.contact_count().await?, "opted_in": desk.store.opted_in().await?,
                 "campaigns": campaigns.len(), "running": running, "messages": counts.total(), "states": print::states(&counts),
-                "parts": counts.parts, "unread": unread, "lists": lists,
+                "parts": counts.parts, "paused": pauses.iter().map(|(name, reason, _)| json!({"what": name, "reason": reason})).collect::<Vec<_>>(), "unread": unread, "lists": lists,
                 "next": next.map(|(campaign, step, at, zone)| json!({"campaign": campaign, "step": step, "at": print::rfc3339(at), "local": print::local_json(at, &zone)})),
             })
         );
@@ -53,6 +54,10 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
                 counts.of(State::Unresolved)
             )
         );
+        for (name, reason, since) in pauses {
+            let what = if name == "all" { "All sending" } else { "The line to the gateway" };
+            say!("  {what} is paused since {}: {reason}", print::utc(since));
+        }
         for (name, standing, people) in lists(&desk).await? {
             say!("  list {name}: {} {standing}", print::people(people));
         }

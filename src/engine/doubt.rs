@@ -8,16 +8,22 @@ use crate::domain::doubt::{Doubt, LookUp};
 use crate::domain::message::State;
 use jiff::{SignedDuration, Timestamp};
 
-/// Between two questions.
+/// Longest time between two questions; a gateway that settles faster is asked again after that.
 const BETWEEN: SignedDuration = SignedDuration::from_secs(30);
 /// After this long nobody is asked any more, and a person decides.
 const GIVE_UP: SignedDuration = SignedDuration::from_hours(24);
 
 /// The decision after one question.
-/// `report_within`: how long a delivery report is waited for once it is found.
-pub fn resolve(doubt: &Doubt, answer: &LookUp, report_within: SignedDuration, now: Timestamp) -> Decision {
+/// `settle`: how long the gateway takes to know what it took; `report_within`: how long a delivery report is waited for.
+pub fn resolve(
+    doubt: &Doubt,
+    answer: &LookUp,
+    settle: SignedDuration,
+    report_within: SignedDuration,
+    now: Timestamp,
+) -> Decision {
     let to = |state| MessageMove::new(doubt.id, State::InDoubt, state, now);
-    let again_at = now.checked_add(BETWEEN).unwrap_or(now);
+    let again_at = now.checked_add(BETWEEN.min(settle)).unwrap_or(now);
     let old = now.duration_since(doubt.since) > GIVE_UP;
     let change = match answer {
         LookUp::Found { gateway_id } => Change::MessageMoved(MessageMove {

@@ -103,9 +103,14 @@ async fn read(mut response: reqwest::Response) -> Result<(Vec<u8>, bool), NoAnsw
 
 /// https everywhere but on this machine itself.
 fn is_safe(url: &reqwest::Url) -> bool {
+    url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url.as_str()))
+}
+
+/// Does this address lead to this machine itself?
+pub(super) fn is_loopback(url: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(url) else { return false };
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    let loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    url.scheme() == "https" || (url.scheme() == "http" && loopback)
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// Only what failed before the connection stood is certain not to have arrived.

@@ -1,6 +1,6 @@
 //! A provider reached over HTTP: a profile, an account, a client. Every decision is the profile's.
 
-use super::http::{Answered, Client, NoAnswer};
+use super::http::{Answered, Client, NoAnswer, is_loopback};
 use super::{Account, Answer, Asked, Incoming, Polled, Profile, Received, Rejected, Request, Submission};
 use crate::domain::doubt::LookUp;
 use crate::domain::message::{Outcome, Refusal, RefusalClass};
@@ -37,6 +37,11 @@ impl Provider {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// A gateway on this machine itself, which answers at once.
+    pub fn is_loopback(&self) -> bool {
+        self.account.base_url.as_deref().is_some_and(is_loopback)
     }
 
     /// Its profile.
