@@ -12,6 +12,10 @@ use ringround::clock::Clock;
 use run::service::{CALLBACK, Installation};
 use run::sink::{Manner, Sink};
 use serde_json::json;
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
 
 /// A whole second, far enough ahead that everything is ready.
 fn soon() -> jiff::Timestamp {
@@ -53,7 +57,11 @@ fn a_step_leaves_on_time_and_its_reports_come_back() {
     sink.until_requests(34);
     assert!(sink.taken().last().unwrap().text.contains("you have left"));
     installation.until("the goodbye is taken", |i| i.count("accepted") == 1);
-    assert!(service.said().contains("a callback was refused"));
+    let said = service.said();
+    assert!(said.contains("a callback was refused"));
+    for secret in ["7700900", "7700 900", CALLBACK, "3d844edf-8d35-48ac-975b-e847b4f122b0"] {
+        assert!(!said.contains(secret), "the log holds {secret}");
+    }
     assert_eq!(service.stop(), Some(0));
     assert_eq!((installation.count("in_doubt"), installation.count("submitting")), (0, 0));
     assert_eq!(sink.twice(), [""; 0]);
@@ -175,4 +183,112 @@ fn a_second_service_on_the_same_file_leaves_at_once_and_names_the_first() {
     assert_eq!(second.status.code(), Some(5));
     assert!(said.contains(&format!("process {}", service.pid())), "{said}");
     assert_eq!(service.stop(), Some(0));
+}
+
+/// A host without a public address: texts are fetched, each once, and the cursor outlives a restart.
+#[test]
+fn received_texts_are_fetched_where_the_gateway_can_t_reach_us() {
+    let sink = Sink::start(Manner::Accept);
+    let installation = Installation::new(&sink);
+    sink.write("poll-1", "447700900102", "STOP");
+    let service = installation.start();
+    installation.until("left", |i| i.status()["opted_in"] == 32);
+    sink.until_requests(1);
+    assert_eq!(service.stop(), Some(0));
+    sink.write("poll-2", "447700900103", "stop please");
+    let service = installation.start();
+    installation.until("left", |i| i.status()["opted_in"] == 31);
+    sink.until_requests(2);
+    installation.until("both goodbyes taken", |i| i.count("accepted") == 2);
+    assert_eq!(service.stop(), Some(0));
+    assert_eq!((sink.taken().len(), sink.twice()), (2, vec![]), "one goodbye each");
+}
+
+#[test]
+fn what_reaches_the_hooks_is_bounded_and_garbage_leaves_nothing() {
+    let sink = Sink::start(Manner::Accept);
+    let installation = Installation::new(&sink);
+    let service = installation.start();
+    let answers = |request: &[u8]| {
+        let mut stream = installation.connect();
+        let _ = stream.write_all(request); // it may hang up before all is written
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer);
+        answer.split(' ').nth(1).and_then(|status| status.parse::<u16>().ok())
+    };
+    let post = |headers: &str, body: &[u8]| {
+        let head =
+            format!("POST /hooks/inbound HTTP/1.1\r\nhost: x\r\n{headers}content-length: {}\r\n\r\n", body.len());
+        answers(&[head.as_bytes(), body].concat())
+    };
+    let bearer = format!("authorization: Bearer {CALLBACK}\r\nconnection: close\r\n");
+    assert_eq!(post(&bearer, &vec![b'x'; 70_000]), Some(413));
+    assert_eq!(post(&bearer, b"{\"not\": \"a callback\"}"), Some(400));
+    assert_eq!(post(&bearer, b"\xff\xfe{"), Some(400));
+    assert_eq!(post("connection: close\r\n", b"{}"), Some(401));
+    assert!(matches!(
+        answers(&[b"GET / HTTP/1.1\r\nx: ".as_slice(), &vec![b'y'; 40_000], b"\r\n\r\n"].concat()),
+        Some(431 | 400) | None
+    ));
+    assert!(matches!(answers(b"\x16\x03\x01 this is no HTTP\r\n\r\n"), Some(400) | None));
+    let idle: Vec<_> = (0..300).map(|_| installation.connect()).collect();
+    drop(idle); // more connections than places: the service is there all the same
+    installation.until("it answers", |_| post("connection: close\r\n", b"{}") == Some(401));
+    assert_eq!(installation.status()["opted_in"], 33);
+    assert_eq!(service.stop(), Some(0));
+}
+
+#[test]
+fn the_service_manager_is_told() {
+    let sink = Sink::start(Manner::Accept);
+    let installation = Installation::new(&sink);
+    let path = installation.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(std::time::Duration::from_secs(30))).unwrap();
+    let service = installation.start_with(&[("NOTIFY_SOCKET", path.to_str().unwrap())]);
+    let mut heard = String::new();
+    let mut until = |word: &str| {
+        let mut buffer = [0; 4096];
+        while !heard.contains(word) {
+            let length = socket.recv(&mut buffer).unwrap();
+            heard.push_str(std::str::from_utf8(&buffer[..length]).unwrap());
+            heard.push('\n');
+        }
+    };
+    until("READY=1");
+    until("WATCHDOG=1");
+    assert_eq!(service.stop(), Some(0));
+    until("STOPPING=1");
+}
+
+#[test]
+fn what_is_wrong_with_the_gateway_is_said_before_anything_starts() {
+    let sink = Sink::start(Manner::Accept);
+    let installation = Installation::new(&sink);
+    let settings = installation.path().join("config/ringround.toml");
+    let good = fs::read_to_string(&settings).unwrap();
+    let refused = |change: &dyn Fn(&str) -> String, code: i32, words: &[&str]| {
+        fs::write(&settings, change(&good)).unwrap();
+        let output = installation.run(&["run"]);
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        for word in words {
+            assert!(said.contains(word), "{word}: {said}");
+        }
+    };
+    refused(
+        &|s| s.replace("{ file = \"api-key\" }", "\"a-bare-secret\""),
+        78,
+        &["config.bare_secret", "does not belong into this file"],
+    );
+    refused(&|s| s.replace("template = ", "templat = "), 78, &["lacks something", "template"]);
+    refused(&|s| s.replace("gov-uk-notify", "gov-uk-notfy"), 78, &["there is no profile", "gov-uk-notify"]);
+    fs::set_permissions(installation.path().join("callback"), fs::Permissions::from_mode(0o644)).unwrap();
+    refused(&|s| s.to_owned(), 78, &["may be read by others (mode 644)", "chmod 600 callback"]);
+    let shipped = include_str!("../config/gateways/gov-uk-notify.toml");
+    fs::write(installation.path().join("own.toml"), shipped.replace("settle_seconds", "setle_seconds")).unwrap();
+    refused(&|s| s.replace("gov-uk-notify", "own.toml"), 78, &["own.toml:", "did you mean settle_seconds?"]);
+    let check = installation.run(&["gateway", "check", "own.toml"]);
+    assert_eq!(check.status.code(), Some(3));
+    assert_eq!(sink.requests(), 0);
 }

@@ -14,6 +14,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use jiff::SignedDuration;
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::rc::Rc;
@@ -29,6 +30,7 @@ const MOST_HEADERS: usize = 16 * 1024;
 const HEADERS_WITHIN: Duration = Duration::from_secs(5);
 const ALL_WITHIN: Duration = Duration::from_secs(10);
 const CONNECTIONS: usize = 256;
+const AFTER_FAILURE: SignedDuration = SignedDuration::from_millis(100);
 
 /// What has been counted since the start.
 #[derive(Debug, Default)]
@@ -44,12 +46,19 @@ pub struct Counts {
 /// Serves until it is stopped. Must run inside a `LocalSet`.
 pub async fn serve(listener: TcpListener, shared: Shared, intake: mpsc::Sender<Delivery>, counts: Rc<Counts>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!("callbacks are listened for at {address}");
+    }
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = shared.stop.cancelled() => return,
         };
-        let Ok((stream, _)) = accepted else { continue };
+        let Ok((stream, _)) = accepted else {
+            let now = shared.desk.clock.now();
+            shared.desk.clock.sleep_until(now.saturating_add(AFTER_FAILURE).unwrap_or(now)).await; // no file left to open
+            continue;
+        };
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue }; // hung up on: it will come again
         let (shared, intake, counts) = (shared.clone(), intake.clone(), Rc::clone(&counts));
         spawn_local(async move {

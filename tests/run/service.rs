@@ -2,9 +2,10 @@
 
 use crate::run::sink::Sink;
 use serde_json::Value;
+use std::cell::Cell;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -19,21 +20,20 @@ const BOUND: Duration = Duration::from_secs(60);
 
 pub struct Installation {
     pub folder: TempDir,
-    pub hooks: u16,
+    hooks: Cell<u16>,
 }
 
 impl Installation {
     /// Settings for the sink, an empty database, and the sample's people loaded.
     pub fn new(sink: &Sink) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let hooks = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         for (name, secret) in [("api-key", API_KEY), ("callback", CALLBACK)] {
             let path = folder.path().join(name);
             fs::write(&path, format!("{secret}\n")).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         }
         let gateway = format!(
-            "[gateway]\nprofile = \"gov-uk-notify\"\nbase_url = \"{}\"\ncallback_url = \"http://127.0.0.1:{hooks}/hooks\"\nsettle_seconds = 1\n",
+            "[gateway]\nprofile = \"gov-uk-notify\"\nbase_url = \"{}\"\ncallback_url = \"http://127.0.0.1/hooks\"\nsettle_seconds = 1\n",
             sink.url
         );
         let settings = include_str!("../../config/demo.toml")
@@ -42,13 +42,13 @@ impl Installation {
             .replace("[gateway]\n", &gateway);
         let rest = format!(
             "\n[gateway.account]\ntemplate = \"26785a09-ab16-4eb0-8407-a37497a57506\"\n[gateway.secrets]\n\
-             api_key = {{ file = \"api-key\" }}\ncallback = {{ file = \"callback\" }}\n[hooks]\nlisten = \"127.0.0.1:{hooks}\"\n\
+             api_key = {{ file = \"api-key\" }}\ncallback = {{ file = \"callback\" }}\n[hooks]\nlisten = \"127.0.0.1:0\"\n\
              [testers]\nnumbers = [\"07700 900001\"]\n"
         );
         fs::create_dir(folder.path().join("config")).unwrap();
         fs::write(folder.path().join("config/ringround.toml"), settings + &rest).unwrap();
         fs::write(folder.path().join("parents.csv"), include_bytes!("../../config/sample-parents.csv")).unwrap();
-        let installation = Self { folder, hooks };
+        let installation = Self { folder, hooks: Cell::new(0) };
         installation.ok(&["migrate"]);
         assert_eq!(installation.run(&["import", "parents.csv"]).status.code(), Some(3), "the sample has bad rows");
         installation
@@ -108,7 +108,7 @@ impl Installation {
     /// Hands something to the hooks, as the gateway would; the status.
     pub fn hook(&self, path: &str, token: &str, body: &Value) -> u16 {
         let body = body.to_string();
-        let mut stream = TcpStream::connect(("127.0.0.1", self.hooks)).unwrap();
+        let mut stream = self.connect();
         write!(
             stream,
             "POST /hooks{path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\n\
@@ -121,8 +121,19 @@ impl Installation {
         first.split(' ').nth(1).unwrap().parse().unwrap()
     }
 
+    /// A connection to the hooks of the running service.
+    pub fn connect(&self) -> TcpStream {
+        TcpStream::connect(("127.0.0.1", self.hooks.get())).unwrap()
+    }
+
     pub fn start(&self) -> Service {
-        let mut child = self.command().arg("run").stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        self.start_with(&[])
+    }
+
+    pub fn start_with(&self, environment: &[(&str, &str)]) -> Service {
+        let mut command = self.command();
+        command.envs(environment.iter().copied());
+        let mut child = command.arg("run").stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (tell, log) = channel();
         std::thread::spawn(move || {
@@ -132,6 +143,8 @@ impl Installation {
         });
         let mut service = Service { child, log, said: Vec::new() };
         service.until_log("ringround runs");
+        let line = service.until_log("callbacks are listened for");
+        self.hooks.set(line.rsplit(':').next().unwrap().parse().unwrap());
         service
     }
 
@@ -149,6 +162,9 @@ pub struct Service {
 impl Service {
     /// Waits for a line of the log; the line.
     pub fn until_log(&mut self, words: &str) -> String {
+        if let Some(line) = self.said.iter().find(|line| line.contains(words)) {
+            return line.clone();
+        }
         loop {
             match self.log.recv_timeout(BOUND) {
                 Ok(line) => {

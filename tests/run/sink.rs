@@ -37,6 +37,8 @@ struct Book {
     taken: Vec<Taken>,
     requests: usize,
     by_reference: BTreeMap<String, usize>,
+    /// Texts from parents, newest first.
+    received: Vec<Value>,
 }
 
 /// The gateway, listening on a free port of this machine.
@@ -84,6 +86,13 @@ impl Sink {
             let arrived = self.arrivals.recv_timeout(std::time::Duration::from_secs(60));
             assert!(arrived.is_ok(), "{} of {count} requests came within a minute", self.requests());
         }
+    }
+
+    /// A parent writes; the text is there to be fetched.
+    pub fn write(&self, id: &str, from: &str, body: &str) {
+        let text = json!({"id": id, "user_number": from, "notify_number": "07700900900", "content": body,
+            "created_at": "2022-01-24T12:00:00.000000Z", "service_id": "26785a09-ab16-4eb0-8407-a37497a57506"});
+        self.book.lock().unwrap().received.insert(0, text);
     }
 
     /// Every reference that was taken more than once.
@@ -153,8 +162,13 @@ fn accepted(taken: &Taken) -> String {
     json!({"id": format!("id-{}", taken.reference), "reference": taken.reference}).to_string()
 }
 
-/// `GET /v2/notifications?reference=R`
+/// `GET /v2/notifications?reference=R`, `GET /v2/received-text-messages?older_than=ID`
 fn look_up(stream: &mut TcpStream, first: &str, book: &Mutex<Book>) {
+    if first.contains("received-text-messages") {
+        let received = book.lock().unwrap().received.clone();
+        let page = if first.contains("older_than") { vec![] } else { received };
+        return reply(stream, 200, &json!({"received_text_messages": page, "links": {}}).to_string());
+    }
     let reference = first.split("reference=").nth(1).unwrap_or_default();
     let reference: String = reference.chars().take_while(char::is_ascii_alphanumeric).collect();
     let known = book.lock().unwrap().by_reference.contains_key(&reference);
