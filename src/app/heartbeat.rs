@@ -43,7 +43,8 @@ pub async fn watchdog(shared: &Shared) {
         let now = shared.desk.clock.now();
         let silent = now.duration_since(shared.last_turn.get());
         if silent < ALIVE_WITHIN {
-            notify(&[NotifyState::Watchdog]);
+            let status = format!("running; {}", shared.callbacks.in_words());
+            notify(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
         } else {
             tracing::error!("the worker has had no turn for {} seconds", silent.as_secs());
         }

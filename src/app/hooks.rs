@@ -17,7 +17,6 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use jiff::SignedDuration;
 use std::cell::Cell;
 use std::convert::Infallible;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -32,19 +31,8 @@ const ALL_WITHIN: Duration = Duration::from_secs(10);
 const CONNECTIONS: usize = 256;
 const AFTER_FAILURE: SignedDuration = SignedDuration::from_millis(100);
 
-/// What has been counted since the start.
-#[derive(Debug, Default)]
-pub struct Counts {
-    /// Taken and stored.
-    pub taken: Cell<u64>,
-    /// Forged, stale, garbage, too large.
-    pub refused: Cell<u64>,
-    /// Reports that name none of our texts.
-    pub foreign: Cell<u64>,
-}
-
 /// Serves until it is stopped. Must run inside a `LocalSet`.
-pub async fn serve(listener: TcpListener, shared: Shared, intake: mpsc::Sender<Delivery>, counts: Rc<Counts>) {
+pub async fn serve(listener: TcpListener, shared: Shared, intake: mpsc::Sender<Delivery>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     if let Ok(address) = listener.local_addr() {
         tracing::info!("callbacks are listened for at {address}");
@@ -60,16 +48,16 @@ pub async fn serve(listener: TcpListener, shared: Shared, intake: mpsc::Sender<D
             continue;
         };
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue }; // hung up on: it will come again
-        let (shared, intake, counts) = (shared.clone(), intake.clone(), Rc::clone(&counts));
+        let (shared, intake) = (shared.clone(), intake.clone());
         spawn_local(async move {
-            let _ = timeout(ALL_WITHIN, connection(stream, &shared, &intake, &counts)).await;
+            let _ = timeout(ALL_WITHIN, connection(stream, &shared, &intake)).await;
             drop(place);
         });
     }
 }
 
-async fn connection(stream: TcpStream, shared: &Shared, intake: &mpsc::Sender<Delivery>, counts: &Counts) {
-    let answer = service_fn(async |request| Ok::<_, Infallible>(answer(request, shared, intake, counts).await));
+async fn connection(stream: TcpStream, shared: &Shared, intake: &mpsc::Sender<Delivery>) {
+    let answer = service_fn(async |request| Ok::<_, Infallible>(answer(request, shared, intake).await));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS_WITHIN)
@@ -80,12 +68,8 @@ async fn connection(stream: TcpStream, shared: &Shared, intake: &mpsc::Sender<De
     }
 }
 
-async fn answer(
-    request: Request<Body>,
-    shared: &Shared,
-    intake: &mpsc::Sender<Delivery>,
-    counts: &Counts,
-) -> Response<Full<Bytes>> {
+async fn answer(request: Request<Body>, shared: &Shared, intake: &mpsc::Sender<Delivery>) -> Response<Full<Bytes>> {
+    let counts = &shared.callbacks;
     let count = |counter: &Cell<u64>| counter.set(counter.get() + 1);
     let (parts, body) = request.into_parts();
     let body = match Limited::new(body, MOST_BODY).collect().await {

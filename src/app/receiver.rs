@@ -3,7 +3,7 @@
 
 use super::desk::Desk;
 use crate::domain::campaign::CampaignState;
-use crate::domain::change::Decision;
+use crate::domain::change::{Change, Decision};
 use crate::domain::ids::Id;
 use crate::domain::inbound::InboundText;
 use crate::domain::phone::Phone;
@@ -88,7 +88,8 @@ async fn take_one(desk: &Desk, gateway: &str, handed: &Handed) -> Result<Taken, 
             Looked::Nothing(taken) => return Ok(taken),
             Looked::Decided(decision, revoked) => {
                 remember(desk, revoked);
-                let only_stored = matches!(handed, Handed::Report { .. }) && decision.0.len() == 1;
+                let only_stored = matches!(handed, Handed::Report { .. })
+                    && matches!(decision.0.first(), Some(Change::ReportStored(_)));
                 if desk.store.commit_one(decision, desk.clock.now()).await? {
                     return Ok(Taken::Stored);
                 }
@@ -169,15 +170,17 @@ async fn known(desk: &Desk, phone: &Phone) -> Result<inbound::Sender, StoreError
 }
 
 async fn decide_report(desk: &Desk, gateway: &str, handed: &Handed) -> Result<Looked, StoreError> {
-    let Handed::Report { reference, gateway_id, status, detail, .. } = handed else {
+    let Handed::Report { reference, gateway_id, status, detail, opted_out } = handed else {
         return Ok(Looked::Nothing(Taken::Foreign));
     };
     let message = desk.store.identity().mint().message(reference);
-    let state = match message {
+    let found = match message {
         Some(message) => desk.store.message_state(message).await?,
         None => None,
     };
-    let (Some(message), Some(state)) = (message, state) else { return Ok(Looked::Nothing(Taken::Foreign)) };
+    let (Some(message), Some((state, contact))) = (message, found) else {
+        return Ok(Looked::Nothing(Taken::Foreign));
+    };
     desk.stock().await?;
     let now = desk.clock.now();
     let decision = desk.decide(|ids| {
@@ -186,12 +189,14 @@ async fn decide_report(desk: &Desk, gateway: &str, handed: &Handed) -> Result<Lo
             gateway: gateway.to_owned(),
             fingerprint: format!("{reference} {} {detail}", status.as_str()),
             message,
+            contact,
             gateway_id: gateway_id.clone(),
             status: *status,
             detail: detail.clone(),
+            opted_out: *opted_out,
             received_at: now,
         };
-        report::report(&stored, state, desk.settings.gateway.report_within, now)
+        report::report(&stored, state, desk.settings.gateway.report_within, now, ids)
     });
-    Ok(Looked::Decided(decision, None))
+    Ok(Looked::Decided(decision, opted_out.then_some((contact, Revocation::Left(None)))))
 }

@@ -38,6 +38,27 @@ pub struct Shared {
     pub stop: CancellationToken,
     /// When the worker last had a turn: a worker that hangs must not look alive.
     pub last_turn: Rc<Cell<Timestamp>>,
+    /// What gateways have handed over.
+    pub callbacks: Rc<Callbacks>,
+}
+
+/// Callbacks since the start; the service manager's status and the last line of the log show them.
+#[derive(Debug, Default)]
+pub struct Callbacks {
+    /// Verified and stored.
+    pub taken: Cell<u64>,
+    /// Forged, stale, garbage, too large.
+    pub refused: Cell<u64>,
+    /// Reports among those taken that name none of our texts.
+    pub foreign: Cell<u64>,
+}
+
+impl Callbacks {
+    /// For a person.
+    pub fn in_words(&self) -> String {
+        let (taken, refused, foreign) = (self.taken.get(), self.refused.get(), self.foreign.get());
+        format!("callbacks: {taken} taken, {refused} refused, {foreign} reports about texts that are not ours")
+    }
 }
 
 /// A thing handed over by a gateway, and whoever waits for it to be stored.
@@ -47,7 +68,8 @@ impl Shared {
     /// All that is shared, before anything runs.
     pub fn new(desk: Rc<Desk>, gateway: Gateway) -> Self {
         let last_turn = Rc::new(Cell::new(desk.clock.now()));
-        Self { desk, gateway, wake: Arc::new(Notify::new()), stop: CancellationToken::new(), last_turn }
+        let (wake, stop) = (Arc::new(Notify::new()), CancellationToken::new());
+        Self { desk, gateway, wake, stop, last_turn, callbacks: Rc::default() }
     }
 
     async fn rest(&self, what: &str, error: &StoreError) {

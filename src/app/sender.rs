@@ -70,7 +70,8 @@ impl Sender {
             self.release(desk);
         }
         busy |= self.hand_over(desk, gateway);
-        busy |= self.record_and_claim(desk, pulse.claimable, quiet).await?;
+        let window = if pulse.claimable { self.window(desk, gateway.most_ahead()) } else { 0 };
+        busy |= self.record_and_claim(desk, window.saturating_sub(self.ahead.len()), quiet).await?;
         Ok(busy | self.hand_over(desk, gateway))
     }
 
@@ -109,7 +110,7 @@ impl Sender {
             self.answered.push((claimed, outcome));
         }
         self.collect(desk);
-        self.record_and_claim(desk, false, Vec::new()).await?;
+        self.record_and_claim(desk, 0, Vec::new()).await?;
         Ok(())
     }
 
@@ -171,9 +172,8 @@ impl Sender {
     }
 
     /// One durable transaction: outcomes recorded, next messages claimed. Requests in flight go on meanwhile.
-    async fn record_and_claim(&mut self, desk: &Desk, claimable: bool, quiet: Vec<String>) -> Result<bool, StoreError> {
+    async fn record_and_claim(&mut self, desk: &Desk, limit: usize, quiet: Vec<String>) -> Result<bool, StoreError> {
         let now = desk.clock.now();
-        let limit = if claimable { self.window(desk, now).saturating_sub(self.ahead.len()) } else { 0 };
         if self.finished.is_empty() && limit == 0 {
             return Ok(false);
         }
@@ -208,10 +208,11 @@ impl Sender {
         Ok(busy)
     }
 
-    /// How many may be claimed and not on the wire: what can be sent during about two commits, at least two; one at a
-    /// time while the line is on probation, none while it is closed.
-    fn window(&self, desk: &Desk, now: Timestamp) -> usize {
-        let gateway = &desk.settings.gateway;
+    /// How many may be claimed and not on the wire: what can be sent during about two commits, at least two and at most
+    /// what the gateway can be asked about after a crash; one at a time while the line is on probation, none while it
+    /// is closed.
+    fn window(&self, desk: &Desk, most_ahead: usize) -> usize {
+        let (gateway, now) = (&desk.settings.gateway, desk.clock.now());
         match self.line.allows(gateway.in_flight, now) {
             0 => 0,
             1 if gateway.in_flight > 1 => usize::from(self.in_flight.is_empty()),
@@ -219,7 +220,7 @@ impl Sender {
                 let free = slots.saturating_sub(self.in_flight.len());
                 let spacing = gateway.spacing().as_micros().max(1);
                 let during = usize::try_from(2 * self.commit_time.as_micros() / spacing).unwrap_or(0);
-                free + during.clamp(2, 2000)
+                free + during.clamp(2, most_ahead)
             }
         }
     }

@@ -55,7 +55,7 @@ pub(super) async fn run(setting: &Setting, args: Args) -> Done {
 
 fn list(setting: &Setting) -> Done {
     for (name, source) in SHIPPED {
-        let about = source.lines().next().unwrap_or_default().trim_start_matches('#').trim();
+        let about = first_sentence(source);
         if setting.json {
             say!("{}", json!({"format": "ringround.gateway/1", "name": name, "about": about}));
         } else {
@@ -63,6 +63,13 @@ fn list(setting: &Setting) -> Done {
         }
     }
     Ok(0)
+}
+
+/// A profile begins with a comment: its first sentence says which provider this is.
+fn first_sentence(source: &str) -> String {
+    let comment = source.lines().map_while(|line| line.strip_prefix('#'));
+    let words = comment.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ");
+    words.split(". ").next().unwrap_or_default().trim_end_matches('.').to_owned()
 }
 
 /// A profile's source, and the name it has for people.

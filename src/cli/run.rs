@@ -4,10 +4,9 @@ use super::setting::{Asked, Setting};
 use super::{Cli, Done, Failure, execute, gateway, voice};
 use crate::app::control::{self, Request, Response};
 use crate::app::desk::Desk;
-use crate::app::hooks::{self, Counts};
-use crate::app::poller;
 use crate::app::run::{Shared, intake, resolve, work};
 use crate::app::{heartbeat, lock};
+use crate::app::{hooks, poller};
 use crate::clock::Clock;
 use crate::store::Store;
 use clap::Parser;
@@ -73,9 +72,8 @@ async fn all_parts(shared: &Shared, listener: Option<TcpListener>, control: toki
     let beat = heartbeat::start(shared).await;
     let _beat = beat.map_err(|error| Failure::new(1, format!("the heartbeat can't be started: {error}"), ""))?;
     let (deliveries, waiting) = mpsc::channel(WAITING_CALLBACKS);
-    let counts = Rc::new(Counts::default());
     if let Some(listener) = listener {
-        tokio::task::spawn_local(hooks::serve(listener, shared.clone(), deliveries.clone(), counts));
+        tokio::task::spawn_local(hooks::serve(listener, shared.clone(), deliveries.clone()));
     }
     let polling = poller::poll(shared, deliveries);
     let commands = control::serve(control, &shared.stop, async |request| carry_out(shared, request).await);
@@ -103,7 +101,7 @@ async fn all_parts(shared: &Shared, listener: Option<TcpListener>, control: toki
         heartbeat::watchdog(shared),
         end_on_signal(shared),
     );
-    tracing::info!("ringround has stopped");
+    tracing::info!("ringround has stopped; {}", shared.callbacks.in_words());
     worked.and(resolved).map_err(Failure::from)?;
     Ok(0)
 }

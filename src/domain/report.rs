@@ -37,12 +37,16 @@ pub struct DeliveryReport {
     pub fingerprint: String,
     /// Our message.
     pub message: Id,
+    /// Whom it went to.
+    pub contact: Id,
     /// The gateway's id of the message, where it says.
     pub gateway_id: Option<String>,
     /// What it says.
     pub status: ReportStatus,
     /// Its words for it, for a person.
     pub detail: String,
+    /// It was not delivered because the number opted out, at the gateway or with its network.
+    pub opted_out: bool,
     /// When it reached us.
     pub received_at: Timestamp,
 }

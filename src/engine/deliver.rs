@@ -1,7 +1,7 @@
 //! What the gateway's answer to one attempt makes of a message (edges E5 to E8).
 
+use super::leave;
 use crate::domain::change::{Change, Decision, MessageMove};
-use crate::domain::consent::{Event, EventKind};
 use crate::domain::ids::Ids;
 use crate::domain::message::{Claimed, Outcome, Refusal, RefusalClass, State};
 use crate::domain::pause::Pause;
@@ -54,12 +54,7 @@ pub fn deliver(claimed: &Claimed, outcome: &Outcome, terms: &Terms, now: Timesta
     }
     if let Outcome::Refused(Refusal { class: RefusalClass::OptedOut, .. }) = outcome {
         // The number told the gateway to stop: as good as STOP to us, and without a confirmation of ours.
-        let contact = claimed.contact;
-        let event = Event::new(ids.take(), now, EventKind::OptedOut, "gateway", "refusal: the number opted out there");
-        changes.push(Change::LeftAllLists { contact, at: now });
-        changes.push(Change::Suppressed { contact, reason: "opted out at the gateway".to_owned(), at: now });
-        changes.push(Change::WaitingCancelled { contact, list: None, reason: "opted out at the gateway", at: now });
-        changes.push(Change::Recorded(event.about(contact, None)));
+        changes.extend(leave::at_gateway(claimed.contact, "refusal: the number opted out there", now, ids));
     }
     Decision(changes)
 }

@@ -3,7 +3,7 @@
 use crate::domain::change::{Change, Decision};
 use crate::domain::consent::{Event, EventKind, Standing};
 use crate::domain::contact::Contact;
-use crate::domain::ids::Ids;
+use crate::domain::ids::{Id, Ids};
 use jiff::Timestamp;
 
 /// Who decided, and on what ground; both go into the ledger.
@@ -32,6 +32,18 @@ pub fn leave(
     changes.push(Change::Recorded(event));
     changes.extend(gone(contact, list, ground.how, now));
     Decision(changes)
+}
+
+/// Somebody told the gateway, not us, to stop: as good as STOP, and without a confirmation of ours.
+pub(super) fn at_gateway(contact: Id, how: &str, now: Timestamp, ids: &mut Ids) -> [Change; 4] {
+    let reason = "opted out at the gateway";
+    let event = Event::new(ids.take(), now, EventKind::OptedOut, "gateway", how).about(contact, None);
+    [
+        Change::LeftAllLists { contact, at: now },
+        Change::Suppressed { contact, reason: reason.to_owned(), at: now },
+        Change::WaitingCancelled { contact, list: None, reason, at: now },
+        Change::Recorded(event),
+    ]
 }
 
 /// What leaving changes, besides the ledger.

@@ -64,6 +64,15 @@ impl Gateway {
         }
     }
 
+    /// How many texts may be claimed ahead of the wire, at least two. After a crash each of them is in doubt: where the
+    /// gateway can't be asked for certain, as few as possible.
+    pub fn most_ahead(&self) -> usize {
+        match self {
+            Self::Provider(provider) if matches!(provider.profile().class(), Class::C | Class::D) => 2,
+            Self::Simulated(_) | Self::Provider(_) => 2000,
+        }
+    }
+
     /// Hands one text over: one request, one outcome. A simulated answer comes at once, with the time it would have
     /// taken: the caller, who has the clock, waits that long.
     pub async fn submit(&self, submission: &Submission) -> (SignedDuration, Outcome) {

@@ -109,11 +109,12 @@ impl Store {
         Ok(counts)
     }
 
-    /// The state of one message.
-    pub async fn message_state(&self, id: Id) -> Result<Option<State>, StoreError> {
-        let rows = self.db.rows("SELECT state FROM messages WHERE id = $1", args![id]).await?;
+    /// The state of one message, and whom it is for.
+    pub async fn message_state(&self, id: Id) -> Result<Option<(State, Id)>, StoreError> {
+        let rows = self.db.rows("SELECT state, contact_id FROM messages WHERE id = $1", args![id]).await?;
         let Some(row) = rows.first() else { return Ok(None) };
-        State::parse(&row.text(0)?).ok_or(StoreError::Corrupt("messages.state")).map(Some)
+        let state = State::parse(&row.text(0)?).ok_or(StoreError::Corrupt("messages.state"))?;
+        Ok(Some((state, row.int(1)?)))
     }
 
     /// The state of one message, and why.

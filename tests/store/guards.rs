@@ -212,9 +212,11 @@ async fn messages(world: &World, family: Id) -> Vec<Case> {
             gateway: "simulated".into(),
             fingerprint: fingerprint.into(),
             message: doubted,
+            contact: family,
             gateway_id: None,
             status: ReportStatus::Sent,
             detail: "sent".into(),
+            opted_out: false,
             received_at: at,
         })
     };

@@ -167,7 +167,7 @@ impl World {
 
     /// Where a message is.
     pub async fn state(&self, message: Id) -> State {
-        self.store.message_state(message).await.unwrap().unwrap()
+        self.store.message_state(message).await.unwrap().unwrap().0
     }
 
     /// A move decided now.

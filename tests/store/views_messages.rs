@@ -37,7 +37,7 @@ async fn messages_are_counted(world: &World) {
     let one = world.store.broadcast_counts(broadcast).await.unwrap();
     assert_eq!((one.total(), one.parts, one.of(State::Accepted)), (1, 3, 1));
     assert_eq!(world.store.broadcast_counts(world.id()).await.unwrap().total(), 0);
-    assert_eq!(world.store.message_state(long.id).await.unwrap(), Some(State::Delivered));
+    assert_eq!(world.store.message_state(long.id).await.unwrap(), Some((State::Delivered, long.contact)));
     assert_eq!(world.store.message_state(world.id()).await.unwrap(), None);
 }
 

@@ -227,9 +227,11 @@ async fn reports_are_kept(world: &World) {
             gateway: "simulated".into(),
             fingerprint: format!("{nth}"),
             message,
+            contact: family,
             gateway_id: Some("g1".into()),
             status,
             detail: "in their words".into(),
+            opted_out: false,
             received_at: world.now,
         };
         world.done(vec![Change::ReportStored(report)]).await;
