@@ -251,13 +251,14 @@ impl Profile {
         let Some(verify) = &callbacks.verify else { return Err(Rejected::Unverified) };
         let target = verify.check(account, incoming, now)?;
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let mut readable = false;
+        let (mut tried, mut readable) = (false, false);
         for on in callbacks.on.iter().map(Spanned::get_ref) {
             let here = on.method.is_none_or(|method| method == incoming.method)
                 && on.path.as_ref().is_none_or(|wanted| wanted == path);
             if !here {
                 continue;
             }
+            tried = true;
             let Some(parts) = Parts::new(on.content, incoming.headers, query, incoming.body) else { continue };
             readable = true;
             let Some(items) = parts.items(on.each.as_deref()) else { continue };
@@ -268,8 +269,7 @@ impl Profile {
             let events: Result<Vec<_>, _> = fitting.map(|item| self.event(on, &parts, item)).collect();
             return Ok(Received { events: events?, reply: on.reply.as_ref().unwrap_or(&callbacks.reply).clone() });
         }
-        let any_here = callbacks.on.iter().any(|on| on.get_ref().path.as_deref().is_none_or(|wanted| wanted == path));
-        if any_here && !readable {
+        if tried && !readable {
             return Err(Rejected::Malformed);
         }
         Ok(Received { events: vec![CallbackEvent::Ignored], reply: callbacks.reply.clone() })

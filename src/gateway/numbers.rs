@@ -70,7 +70,7 @@ pub(super) fn quiet(words: &str) -> String {
         let run = characters[at..].iter().take_while(|c| in_number(**c)).count();
         let run_of = &characters[at..at + run];
         let digits = run_of.iter().filter(|c| c.is_ascii_digit()).count();
-        if digits >= 7 {
+        if digits >= 9 {
             let mut seen = 0;
             for c in run_of {
                 seen += usize::from(c.is_ascii_digit());
