@@ -95,9 +95,10 @@ async fn database(setting: &Setting, settings: &Settings) -> Finding {
 
 async fn service(setting: &Setting, settings: &Settings) -> Finding {
     let socket = setting.socket(settings);
-    match control::is_listening(&socket).await {
-        true => fine("service", format!("runs, and listens at {}", socket.display())),
-        false => fine("service", "does not run: commands work on the database themselves"),
+    if control::is_listening(&socket).await {
+        fine("service", format!("runs, and listens at {}", socket.display()))
+    } else {
+        fine("service", "does not run: commands work on the database themselves")
     }
 }
 

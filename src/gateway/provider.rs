@@ -41,7 +41,7 @@ impl Provider {
 
     /// A gateway on this machine itself, which answers at once.
     pub fn is_loopback(&self) -> bool {
-        self.account.base_url.as_deref().is_some_and(is_loopback)
+        self.account.base_url.as_deref().or(self.profile.base_url()).is_some_and(is_loopback)
     }
 
     /// Its profile.
