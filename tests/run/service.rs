@@ -164,17 +164,13 @@ impl Service {
         if let Some(line) = self.said.iter().find(|line| line.contains(words)) {
             return line.clone();
         }
-        loop {
-            match self.log.recv_timeout(BOUND) {
-                Ok(line) => {
-                    self.said.push(line.clone());
-                    if line.contains(words) {
-                        return line;
-                    }
-                }
-                Err(_) => panic!("the log never said {words:?}, but: {:#?}", self.said),
+        while let Ok(line) = self.log.recv_timeout(BOUND) {
+            self.said.push(line.clone());
+            if line.contains(words) {
+                return line;
             }
         }
+        panic!("the log never said {words:?}, but: {:#?}", self.said);
     }
 
     fn signal(&self, name: &str) {
