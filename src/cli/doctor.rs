@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::config::credentials::read_secret;
 use crate::domain::schedule::zone::{Resolved, resolve, zone};
-use crate::gateway::{Client, NoAnswer, Request};
+use crate::gateway::{Client, NoAnswer, Provider, Request};
 use crate::store::Store;
 use secrecy::SecretString;
 use serde_json::json;
@@ -16,11 +16,7 @@ use std::path::Path;
 
 /// Arguments of `doctor`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
-    /// Also connect to the gateway (nothing is sent)
-    #[arg(long)]
-    online: bool,
-}
+pub(super) struct Args {}
 
 /// One thing looked at.
 struct Finding {
@@ -38,7 +34,7 @@ fn wrong(what: &'static str, found: impl Into<String>, hint: impl Into<String>) 
     Finding { what, wrong: true, found: found.into(), hint: hint.into() }
 }
 
-pub(super) async fn run(setting: &Setting, args: Args) -> Done {
+pub(super) async fn run(setting: &Setting, _: Args) -> Done {
     let settings = setting.settings()?;
     let file = setting.file().map_or_else(|| "built-in defaults".to_owned(), |f| f.display().to_string());
     let mut findings = vec![fine("settings", file)];
@@ -49,9 +45,12 @@ pub(super) async fn run(setting: &Setting, args: Args) -> Done {
     findings.push(zones());
     findings.push(roots());
     findings.push(lists(&settings));
-    findings.push(gateway_of(&settings));
-    if args.online {
-        findings.push(reach(&settings).await);
+    match gateway::provider(&settings) {
+        Ok(provider) => {
+            findings.push(fine("gateway", format!("{}: profile and account are sound", provider.name())));
+            findings.push(reach(&provider).await);
+        }
+        Err(failure) => findings.push(wrong("gateway", failure.message(), failure.hint())),
     }
     for finding in &findings {
         let mark = if finding.wrong { "wrong" } else { "fine" };
@@ -148,19 +147,9 @@ fn lists(settings: &Settings) -> Finding {
     }
 }
 
-fn gateway_of(settings: &Settings) -> Finding {
-    match gateway::provider(settings) {
-        Ok(provider) => fine("gateway", format!("{}: profile and account are sound", provider.name())),
-        Err(failure) => wrong("gateway", failure.message(), failure.hint()),
-    }
-}
-
-/// A connection, and whatever answer: that it answers is enough.
-async fn reach(settings: &Settings) -> Finding {
-    let Some(url) = settings.gateway.base_url.clone() else {
-        return fine("reachable", "the profile's own address is in use: ringround gateway test tries it");
-    };
-    let request = Request::get(SecretString::from(url));
+/// A connection, and whatever answer: that it answers is enough. Nothing is sent.
+async fn reach(provider: &Provider) -> Finding {
+    let request = Request::get(SecretString::from(provider.base_url()));
     let answered = match Client::new() {
         Ok(client) => client.send(&request).await,
         Err(error) => Err(error),
