@@ -6,9 +6,9 @@ use super::{Done, FOUND_PROBLEMS, gateway};
 use crate::app::control;
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::config::credentials::read_secret;
+use crate::config::credentials::{CredentialProblem, read_secret};
 use crate::domain::schedule::zone::{Resolved, resolve, zone};
-use crate::gateway::{Client, NoAnswer, Provider, Request};
+use crate::gateway::{Client, NoAnswer, Request};
 use crate::store::Store;
 use secrecy::SecretString;
 use serde_json::json;
@@ -48,8 +48,16 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
     match gateway::provider(&settings) {
         Ok(provider) => {
             findings.push(fine("gateway", format!("{}: profile and account are sound", provider.name())));
-            findings.push(reach(&provider).await);
+            findings.push(reach(provider.base_url()).await);
         }
+        Err(_) if for_the_service_alone(&settings) => match gateway::profile(&settings) {
+            Ok((name, profile)) => {
+                findings.push(fine("gateway", format!("{name}: the profile is sound; the service checks the account")));
+                findings
+                    .push(reach(settings.gateway.base_url.as_deref().or(profile.base_url()).unwrap_or_default()).await);
+            }
+            Err(failure) => findings.push(wrong("gateway", failure.message(), failure.hint())),
+        },
         Err(failure) => findings.push(wrong("gateway", failure.message(), failure.hint())),
     }
     for finding in &findings {
@@ -75,9 +83,18 @@ fn secrets(settings: &Settings) -> Vec<Finding> {
     places
         .map(|(name, place)| match read_secret(place) {
             Ok(_) => fine("secret", format!("{name} can be read, by nobody else")),
+            Err(CredentialProblem::NoDirectory(_)) => {
+                fine("secret", format!("{name} is a credential: for the service alone"))
+            }
             Err(problem) => wrong("secret", format!("{name}: {problem}"), problem.hint()),
         })
         .collect()
+}
+
+/// Started by hand, we are not given the credentials of the service, and it is right so.
+fn for_the_service_alone(settings: &Settings) -> bool {
+    let mut places = settings.gateway.secrets.values().flatten();
+    places.any(|place| matches!(read_secret(place), Err(CredentialProblem::NoDirectory(_))))
 }
 
 async fn database(setting: &Setting, settings: &Settings) -> Finding {
@@ -148,8 +165,8 @@ fn lists(settings: &Settings) -> Finding {
 }
 
 /// A connection, and whatever answer: that it answers is enough. Nothing is sent.
-async fn reach(provider: &Provider) -> Finding {
-    let request = Request::get(SecretString::from(provider.base_url()));
+async fn reach(base_url: &str) -> Finding {
+    let request = Request::get(SecretString::from(base_url));
     let answered = match Client::new() {
         Ok(client) => client.send(&request).await,
         Err(error) => Err(error),
