@@ -9,10 +9,14 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
 
-/// Ids in one block. One decision needs fewer than a thousand (a page of an audience).
-const BLOCK: i64 = 4000;
+/// Ids in one block. One decision needs fewer than a thousand (a page of an audience); twice that is always in stock, so
+/// that a decision that waits a moment after stocking up still finds enough, whatever the others take meanwhile.
+const BLOCK: i64 = 8000;
 /// A revocation this old is in the store for certain, and every claim has seen it.
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(1);
+
+/// By contact; with the instant from which the store has it, or none while it is on its way there.
+type Revocations = HashMap<Id, Vec<(Revocation, Option<Timestamp>)>>;
 
 /// See the module's head.
 #[derive(Debug)]
@@ -24,7 +28,7 @@ pub struct Desk {
     /// The configuration.
     pub settings: Settings,
     ids: Mutex<Ids>,
-    revoked: Mutex<HashMap<Id, (Revocation, Timestamp)>>,
+    revoked: Mutex<Revocations>,
 }
 
 impl Desk {
@@ -35,7 +39,7 @@ impl Desk {
 
     /// Makes sure that one decision can be taken: call it before [`Desk::decide`].
     pub async fn stock(&self) -> Result<(), StoreError> {
-        if self.ids().left() < 1000 {
+        if self.ids().left() < 2000 {
             let block = self.store.ids(BLOCK).await?;
             *self.ids() = block;
         }
@@ -47,17 +51,36 @@ impl Desk {
         decision(&mut self.ids())
     }
 
-    /// Remembers a revocation before it is committed: the sender looks right before the wire.
-    pub fn revoke(&self, contact: Id, revocation: Revocation, now: Timestamp) {
-        let mut revoked = self.revoked.lock().expect("nothing panics while it holds this lock");
-        revoked.retain(|_, (_, at)| now.duration_since(*at) < REMEMBERED);
-        revoked.insert(contact, (revocation, now));
+    /// Remembers a revocation before it is committed; the sender looks right before the wire. Until [`Desk::revoked`] says
+    /// that the store has it, no claim whatever has seen it.
+    pub fn revoke(&self, contact: Id, revocation: Revocation) {
+        self.revocations().entry(contact).or_default().push((revocation, None));
     }
 
-    /// A revocation that came after a claim at `claimed_at`, if there is one.
-    pub fn revoked_since(&self, contact: Id, claimed_at: Timestamp) -> Option<Revocation> {
-        let revoked = self.revoked.lock().expect("nothing panics while it holds this lock");
-        revoked.get(&contact).filter(|(_, at)| *at >= claimed_at).map(|(revocation, _)| revocation.clone())
+    /// The store has what these contacts revoked: claims from now on see it there.
+    pub fn revoked(&self, contacts: &[Id], now: Timestamp) {
+        let mut all = self.revocations();
+        for contact in contacts {
+            for (_, at) in all.get_mut(contact).into_iter().flatten() {
+                *at = at.or(Some(now));
+            }
+        }
+        all.retain(|_, some| {
+            some.retain(|(_, at)| at.is_none_or(|at| now.duration_since(at) < REMEMBERED));
+            !some.is_empty()
+        });
+    }
+
+    /// Whether a text of this contact's, claimed at `claimed_at`, was revoked since; of several the weightiest.
+    pub fn revoked_since(&self, contact: Id, claimed_at: Timestamp, list: Option<&str>) -> Option<Revocation> {
+        let all = self.revocations();
+        let since = all.get(&contact)?.iter().filter(|(_, at)| at.is_none_or(|at| at >= claimed_at));
+        let covering = since.map(|(revocation, _)| revocation).filter(|revocation| revocation.covers(list));
+        covering.min_by_key(|revocation| matches!(revocation, Revocation::Review)).cloned()
+    }
+
+    fn revocations(&self) -> MutexGuard<'_, Revocations> {
+        self.revoked.lock().expect("nothing panics while it holds this lock")
     }
 
     fn ids(&self) -> MutexGuard<'_, Ids> {

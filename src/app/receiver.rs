@@ -12,6 +12,7 @@ use crate::engine::may_send::Revocation;
 use crate::engine::{inbound, report};
 use crate::store::StoreError;
 use jiff::SignedDuration;
+use std::collections::HashSet;
 
 const TRIES: usize = 3;
 /// One answer of a kind per number in this time (R-WORD: loops).
@@ -59,35 +60,42 @@ pub enum Taken {
 
 /// Takes many things in one commit; whatever conflicts is taken once more by itself.
 pub async fn take(desk: &Desk, gateway: &str, handed: &[Handed]) -> Result<Vec<Taken>, StoreError> {
-    let mut taken = Vec::with_capacity(handed.len());
-    let (mut decisions, mut waiting) = (Vec::new(), Vec::new());
-    for (at, one) in handed.iter().enumerate() {
-        taken.push(match decide(desk, gateway, one).await? {
-            Looked::Nothing(taken) => taken,
-            Looked::Decided(decision, revoked) => {
-                remember(desk, revoked);
+    let mut taken = vec![Taken::Repeat; handed.len()];
+    let (mut decisions, mut waiting, mut singly) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut revoked, mut senders) = (Vec::new(), HashSet::new());
+    for (at, (one, slot)) in handed.iter().zip(&mut taken).enumerate() {
+        if matches!(one, Handed::Text { from, .. } if !senders.insert(from)) {
+            singly.push(at); // what they wrote before changes what this one means
+            continue;
+        }
+        match decide(desk, gateway, one).await? {
+            Looked::Nothing(found) => *slot = found,
+            Looked::Decided(decision, revocation) => {
+                revoked.extend(remember(desk, revocation));
                 decisions.push(decision);
                 waiting.push(at);
-                Taken::Stored
+                *slot = Taken::Stored;
             }
-        });
-    }
-    let held = desk.store.commit(&decisions, desk.clock.now()).await?;
-    for at in waiting.iter().zip(held).filter(|(_, held)| !held).map(|(at, _)| *at) {
-        let again = handed.get(at).ok_or(StoreError::Busy)?;
-        if let Some(slot) = taken.get_mut(at) {
-            *slot = take_one(desk, gateway, again).await?;
         }
     }
+    let held = desk.store.commit(&decisions, desk.clock.now()).await?;
+    singly.extend(waiting.iter().zip(held).filter(|(_, held)| !held).map(|(at, _)| *at));
+    singly.sort_unstable();
+    for at in singly {
+        if let (Some(one), Some(slot)) = (handed.get(at), taken.get_mut(at)) {
+            *slot = take_one(desk, gateway, one, &mut revoked).await?;
+        }
+    }
+    desk.revoked(&revoked, desk.clock.now());
     Ok(taken)
 }
 
-async fn take_one(desk: &Desk, gateway: &str, handed: &Handed) -> Result<Taken, StoreError> {
+async fn take_one(desk: &Desk, gateway: &str, handed: &Handed, all: &mut Vec<Id>) -> Result<Taken, StoreError> {
     for _ in 0..TRIES {
         match decide(desk, gateway, handed).await? {
             Looked::Nothing(taken) => return Ok(taken),
             Looked::Decided(decision, revoked) => {
-                remember(desk, revoked);
+                all.extend(remember(desk, revoked));
                 let only_stored = matches!(handed, Handed::Report { .. })
                     && matches!(decision.0.first(), Some(Change::ReportStored(_)));
                 if desk.store.commit_one(decision, desk.clock.now()).await? {
@@ -103,10 +111,10 @@ async fn take_one(desk: &Desk, gateway: &str, handed: &Handed) -> Result<Taken, 
 }
 
 /// Before the commit: from here on nothing of theirs leaves, wherever the sender is.
-fn remember(desk: &Desk, revoked: Option<(Id, Revocation)>) {
-    if let Some((contact, revocation)) = revoked {
-        desk.revoke(contact, revocation, desk.clock.now());
-    }
+fn remember(desk: &Desk, revoked: Option<(Id, Revocation)>) -> Option<Id> {
+    let (contact, revocation) = revoked?;
+    desk.revoke(contact, revocation);
+    Some(contact)
 }
 
 enum Looked {

@@ -13,17 +13,17 @@ pub async fn turn(desk: &Desk, gateway: &Gateway, pulse: &Pulse) -> Result<bool,
     if !pulse.doubts {
         return Ok(false);
     }
-    let now = desk.clock.now();
-    let doubts = desk.store.doubts(now, PAGE).await?;
+    let doubts = desk.store.doubts(desk.clock.now(), PAGE).await?;
     let waits = &desk.settings.gateway;
     let mint = desk.store.identity().mint();
-    let mut decisions = Vec::with_capacity(doubts.len());
     for doubt in &doubts {
         let reference = mint.reference(doubt.id);
-        let asked = Asked { reference: &reference, to: doubt.to.e164(), text: &doubt.text, submitted_at: doubt.since };
-        let answer = gateway.look_up(&asked, now).await;
-        decisions.push(doubt::resolve(doubt, &answer, waits.settle, waits.report_within, now));
+        let asked =
+            Asked { reference: &reference, to: doubt.to.e164(), text: &doubt.text, submitted_at: doubt.handed_at };
+        let answer = gateway.look_up(&asked, desk.clock.now()).await;
+        let now = desk.clock.now(); // an answer may take long, and the next question counts from it
+        let decision = doubt::resolve(doubt, &answer, waits.settle, waits.report_within, now);
+        desk.store.commit_one(decision, now).await?;
     }
-    desk.store.commit(&decisions, now).await?;
     Ok(!doubts.is_empty())
 }

@@ -147,11 +147,15 @@ pub async fn resolve(shared: &Shared) -> Result<(), StoreError> {
     while !shared.stop.is_cancelled() {
         let now = desk.clock.now();
         let look_around = now.saturating_add(LOOK_AROUND / 2).unwrap_or(now);
-        let done = async {
+        let turn = async {
             let pulse = desk.store.pulse(now).await?;
             Ok((resolver::turn(desk, &shared.gateway, &pulse).await?, pulse.next))
         };
-        let until = match done.await {
+        let done = select! {
+            done = turn => done,
+            () = shared.stop.cancelled() => return Ok(()), // a question may be left without its answer
+        };
+        let until = match done {
             Ok((true, _)) => {
                 shared.wake.notify_one();
                 continue;

@@ -6,10 +6,11 @@
 
 use super::desk::Desk;
 use crate::domain::change::{Change, Decision, MessageMove};
-use crate::domain::message::{Claimed, Outcome, State};
+use crate::domain::ids::Id;
+use crate::domain::message::{Claimed, Outcome, Refusal, RefusalClass, State};
 use crate::engine::deliver::{Terms, deliver};
 use crate::engine::line::Line;
-use crate::engine::may_send::{WIRE_SLACK, overtaken};
+use crate::engine::may_send::{Revocation, WIRE_SLACK, overtaken};
 use crate::gateway::{Gateway, Submission};
 use crate::store::{ClaimRequest, Pulse, StoreError};
 use futures_util::future::LocalBoxFuture;
@@ -31,6 +32,10 @@ pub struct Sender {
     answered: Vec<(Claimed, Outcome)>,
     /// Decided, not yet committed.
     finished: Vec<Decision>,
+    /// Opted out at the gateway, by a decision among those.
+    left: Vec<Id>,
+    /// Campaigns that were in their quiet hours when it last looked.
+    quiet: Vec<String>,
     /// The rate allows the next request at this instant.
     next_start: Timestamp,
     /// How long a commit takes, smoothed.
@@ -50,6 +55,8 @@ impl Sender {
             in_flight: FuturesUnordered::new(),
             answered: Vec::new(),
             finished: Vec::new(),
+            left: Vec::new(),
+            quiet: Vec::new(),
             next_start: now,
             commit_time: SignedDuration::ZERO,
         };
@@ -66,9 +73,10 @@ impl Sender {
     ) -> Result<bool, StoreError> {
         desk.stock().await?;
         let mut busy = self.collect(desk);
-        if pulse.paused {
-            self.release(desk);
+        if pulse.paused || quiet != self.quiet {
+            self.release(desk); // what is claimed was claimed while it was still allowed
         }
+        self.quiet.clone_from(&quiet);
         busy |= self.hand_over(desk, gateway);
         let window = if pulse.claimable { self.window(desk, gateway.most_ahead()) } else { 0 };
         busy |= self.record_and_claim(desk, window.saturating_sub(self.ahead.len()), quiet).await?;
@@ -129,6 +137,10 @@ impl Sender {
     fn finish(&mut self, desk: &Desk, claimed: &Claimed, outcome: &Outcome) {
         let now = desk.clock.now();
         self.line = self.line.after(outcome, now);
+        if let Outcome::Refused(Refusal { class: RefusalClass::OptedOut, .. }) = outcome {
+            desk.revoke(claimed.contact, Revocation::Left(None)); // committed with the next turn
+            self.left.push(claimed.contact);
+        }
         let gateway = &desk.settings.gateway;
         let terms = Terms {
             epoch: self.epoch,
@@ -155,8 +167,8 @@ impl Sender {
             }
             let Some((claimed, claimed_at)) = self.ahead.pop_front() else { return any };
             any = true;
-            let revoked = desk.revoked_since(claimed.contact, claimed_at);
-            if let Some((to, why)) = overtaken(claimed.list.as_deref(), revoked.as_ref(), claimed.not_after, now) {
+            let revoked = desk.revoked_since(claimed.contact, claimed_at, claimed.list.as_deref());
+            if let Some((to, why)) = overtaken(&claimed, revoked.as_ref(), now) {
                 self.put_back(&claimed, to, why, now);
                 continue;
             }
@@ -179,7 +191,7 @@ impl Sender {
         }
         let request =
             ClaimRequest { limit, epoch: self.epoch, latest: now.saturating_add(WIRE_SLACK).unwrap_or(now), quiet };
-        let outcomes = std::mem::take(&mut self.finished);
+        let (outcomes, left) = (std::mem::take(&mut self.finished), std::mem::take(&mut self.left));
         let answered = {
             let mut commit = std::pin::pin!(desk.store.turn(&outcomes, &request, now).fuse());
             let mut answered = Vec::new();
@@ -198,9 +210,11 @@ impl Sender {
             Ok(done) => done,
             Err(error) => {
                 self.finished.extend(outcomes); // kept: recorded with the next turn
+                self.left.extend(left);
                 return Err(error);
             }
         };
+        desk.revoked(&left, desk.clock.now());
         let took = desk.clock.now().duration_since(now);
         self.commit_time = (self.commit_time * 7 + took) / 8;
         let busy = !outcomes.is_empty() || !claimed.is_empty() || !answered.is_empty();

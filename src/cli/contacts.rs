@@ -337,9 +337,10 @@ async fn gone(setting: &Setting, desk: &Desk, number: &str, list: Option<&str>, 
     };
     let by = user(setting);
     let now = desk.clock.now();
-    desk.revoke(contact.id, Revocation::Left(list.clone()), now);
+    desk.revoke(contact.id, Revocation::Left(list.clone()));
     let decision = desk.decide(|ids| leave(&contact, known, list.as_deref(), Ground { by: &by, how }, now, ids));
     commit(desk, Some(decision)).await?;
+    desk.revoked(&[contact.id], desk.clock.now());
     said(setting, &contact.phone, "left")
 }
 

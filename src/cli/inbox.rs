@@ -97,12 +97,14 @@ async fn read(setting: &Setting, desk: &Desk, id: i64, verdict: Verdict) -> Done
     }
     desk.stock().await?;
     if let (Verdict::Stop, Some(contact)) = (verdict, &sender) {
-        desk.revoke(contact.id, Revocation::Left(None), desk.clock.now());
+        desk.revoke(contact.id, Revocation::Left(None));
     }
     let (by, now) = (user(setting), desk.clock.now());
     let how = format!("read text {id}");
     let decision = desk.decide(|ids| review(id, sender.as_ref(), verdict, Ground { by: &by, how: &how }, now, ids));
-    if !desk.store.commit_one(decision, now).await? {
+    let held = desk.store.commit_one(decision, now).await?;
+    desk.revoked(sender.as_ref().map(|c| c.id).as_slice(), desk.clock.now());
+    if !held {
         return Err(Failure::new(
             1,
             format!("somebody else was faster with text {id}"),

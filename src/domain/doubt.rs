@@ -12,6 +12,8 @@ pub struct Doubt {
     pub id: Id,
     /// Since when.
     pub since: Timestamp,
+    /// When it was claimed to be handed over: gateways that are asked by time are asked by this.
+    pub handed_at: Timestamp,
     /// To whom.
     pub to: Phone,
     /// The text as it was handed over.

@@ -12,6 +12,7 @@
 //!                                                │                │
 //!   unresolved ─ E14 decide (a person) ─▶ accepted, queued, cancelled
 //!   unresolved ─ E17 late report ─▶ delivered, undelivered         undelivered ─ E19 better report ─▶ delivered
+//!   queued ─ E21 belied by a report ─▶ accepted, delivered, undelivered
 //! ```
 //!
 //! E1 makes a message (`queued` or `held`), E4 is the moment its bytes leave: no edge of this chart.
@@ -135,6 +136,8 @@ pub enum Edge {
     BetterReport,
     /// E20 submitting → delivered, undelivered: the report was faster than the answer
     EarlyReport,
+    /// E21 queued → accepted, delivered, undelivered: it waits to be sent again, but a report shows that it was sent
+    Belied,
 }
 
 impl Edge {
@@ -162,6 +165,7 @@ impl Edge {
             (InDoubt, Delivered | Undelivered) => Self::DoubtReported,
             (Undelivered, Delivered) => Self::BetterReport,
             (Submitting, Delivered | Undelivered) => Self::EarlyReport,
+            (Queued, Accepted | Delivered | Undelivered) => Self::Belied,
             _ => return None,
         })
     }
@@ -212,8 +216,10 @@ pub struct Claimed {
     pub contact: Id,
     /// The number on the wire.
     pub phone: super::phone::Phone,
-    /// The list, or none for a reply.
+    /// The list, or none for a reply or a test.
     pub list: Option<String>,
+    /// It answers a text of theirs.
+    pub is_reply: bool,
     /// The text on the wire.
     pub text: String,
     /// Half-open deadline.

@@ -2,7 +2,7 @@
 //! holds the two together; right before the first byte the sender asks [`overtaken`] once more, in memory.
 
 use crate::domain::consent::Standing;
-use crate::domain::message::State;
+use crate::domain::message::{Claimed, State};
 use jiff::{SignedDuration, Timestamp};
 
 /// Between the last check and the gateway taking the text: nothing starts later than this before its deadline.
@@ -53,30 +53,23 @@ pub enum Revocation {
 }
 
 impl Revocation {
-    /// Does it speak of a message of this list?
-    pub fn covers(&self, list: &str) -> bool {
+    /// Does it speak of a message of this list? None: a test, which belongs to no list.
+    pub fn covers(&self, list: Option<&str>) -> bool {
         match self {
-            Self::Left(Some(left)) => left == list,
+            Self::Left(Some(left)) => list == Some(left),
             Self::Left(None) | Self::Review => true,
         }
     }
 }
 
 /// What overtook a claimed message before its first byte, if anything did: where it goes, and why (edges E15, E16).
-/// `list`: none for a reply, which answers a text and outlives a STOP.
-pub fn overtaken(
-    list: Option<&str>,
-    revoked: Option<&Revocation>,
-    not_after: Timestamp,
-    now: Timestamp,
-) -> Option<(State, &'static str)> {
-    match (list, revoked) {
-        (Some(list), Some(revocation)) if revocation.covers(list) => Some(match revocation {
-            Revocation::Left(_) => (State::Cancelled, "STOP came before it left"),
-            Revocation::Review => (State::Queued, "their text may mean STOP"),
-        }),
-        _ => {
-            let in_time = now.saturating_add(WIRE_SLACK).is_ok_and(|then| then < not_after);
+/// A reply answers a text of theirs and outlives a STOP.
+pub fn overtaken(claimed: &Claimed, revoked: Option<&Revocation>, now: Timestamp) -> Option<(State, &'static str)> {
+    match revoked.filter(|revocation| !claimed.is_reply && revocation.covers(claimed.list.as_deref())) {
+        Some(Revocation::Left(_)) => Some((State::Cancelled, "STOP came before it left")),
+        Some(Revocation::Review) => Some((State::Queued, "their text may mean STOP")),
+        None => {
+            let in_time = now.saturating_add(WIRE_SLACK).is_ok_and(|then| then < claimed.not_after);
             (!in_time).then_some((State::Expired, "its deadline came before it left"))
         }
     }

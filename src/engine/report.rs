@@ -19,8 +19,10 @@ pub fn report(
     let to = match report.status {
         ReportStatus::Delivered => Some(State::Delivered),
         ReportStatus::Undelivered => Some(State::Undelivered),
-        // "Sent" proves that the gateway has it, which is news only while we are in doubt.
-        ReportStatus::Sent => (state == State::InDoubt).then_some(State::Accepted),
+        // "Sent" proves that the gateway has it, which is news only while we have no answer.
+        ReportStatus::Sent => {
+            matches!(state, State::Submitting | State::InDoubt | State::Queued).then_some(State::Accepted)
+        }
     };
     let moved = to.filter(|to| Edge::between(state, *to).is_some()).map(|to| {
         Change::MessageMoved(MessageMove {

@@ -34,6 +34,8 @@ const REPLIES: &str = "WITH due AS MATERIALIZED (
       SELECT m.id FROM messages m
       WHERE m.state = 'queued' AND m.list IS NULL AND m.not_before <= $2 AND m.not_after > $3
         AND NOT EXISTS (SELECT 1 FROM pauses)
+        AND NOT (COALESCE(m.reply, '') = 'test' AND EXISTS (SELECT 1 FROM suppressions s
+          JOIN contacts c ON c.phone_hash = s.phone_hash WHERE c.id = m.contact_id))
       ORDER BY m.not_after, m.id LIMIT $4 {LOCK})
     UPDATE messages SET state = 'submitting', epoch = $1, attempts = attempts + 1, claimed_at = $2
     WHERE state = 'queued' AND id IN (SELECT id FROM due)
@@ -55,7 +57,7 @@ const BROADCASTS: &str = "WITH due AS MATERIALIZED (
     RETURNING id";
 const BROADCASTS_LOCK: &str = "FOR UPDATE OF m SKIP LOCKED FOR SHARE OF k SKIP LOCKED FOR SHARE OF c SKIP LOCKED";
 
-const CLAIMED: &str = "SELECT m.id, m.contact_id, c.phone, m.list, b.body, m.not_after, m.attempts
+const CLAIMED: &str = "SELECT m.id, m.contact_id, c.phone, m.list, b.body, m.not_after, m.attempts, m.reply
     FROM messages m JOIN contacts c ON c.id = m.contact_id JOIN bodies b ON b.id = m.body_id
     WHERE m.id IN ({IDS}) ORDER BY CASE WHEN m.list IS NULL THEN 0 ELSE 1 END, m.not_after, m.id";
 
@@ -122,6 +124,7 @@ fn claimed(row: &Row) -> Result<Claimed, StoreError> {
         contact: row.int(1)?,
         phone: Phone::from_e164(&row.text(2)?).ok_or(StoreError::Corrupt("contacts.phone"))?,
         list: row.opt_text(3)?,
+        is_reply: row.opt_text(7)?.is_some_and(|reply| reply != "test"),
         text: row.text(4)?,
         not_after: row.instant(5)?,
         attempt: u32::try_from(row.int(6)?).map_err(|_| StoreError::Corrupt("messages.attempts"))?,

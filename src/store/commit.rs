@@ -130,7 +130,7 @@ const PASS_OVER: &str = "INSERT INTO passed_over (broadcast_id, reason, people) 
     ON CONFLICT (broadcast_id, reason) DO UPDATE SET people = passed_over.people + excluded.people";
 // Edge E13.
 const CANCEL_WAITING: &str = "UPDATE messages SET state = 'cancelled', reason = $3, ended_at = $4
-    WHERE contact_id = $1 AND state IN ('queued', 'held') AND list IS NOT NULL
+    WHERE contact_id = $1 AND state IN ('queued', 'held') AND (list IS NOT NULL OR reply = 'test')
       AND (CAST($2 AS TEXT) IS NULL OR list = $2)";
 const CANCEL_CAMPAIGN: &str = "UPDATE messages SET state = 'cancelled', reason = $2, ended_at = $3
     WHERE campaign = $1 AND state IN ('queued', 'held')";

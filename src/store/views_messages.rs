@@ -130,7 +130,8 @@ impl Store {
         let rows = self
             .db
             .rows(
-                "SELECT m.id, COALESCE(m.answered_at, m.claimed_at, m.created_at), m.absent, c.phone, b.body
+                "SELECT m.id, COALESCE(m.answered_at, m.claimed_at, m.created_at), m.absent, c.phone, b.body,
+                   COALESCE(m.claimed_at, m.created_at)
                  FROM messages m JOIN contacts c ON c.id = m.contact_id JOIN bodies b ON b.id = m.body_id
                  WHERE m.state = 'in_doubt' AND m.ask_at <= $1 ORDER BY m.ask_at, m.id LIMIT $2",
                 args![now, limit],
@@ -139,7 +140,7 @@ impl Store {
         let phone = |text: &str| Phone::from_e164(text).ok_or(StoreError::Corrupt("contacts.phone"));
         let doubt = |row: &Row| {
             let (id, since, absent) = (row.int(0)?, row.instant(1)?, row.int(2)?);
-            Ok(Doubt { id, since, absent, to: phone(&row.text(3)?)?, text: row.text(4)? })
+            Ok(Doubt { id, since, handed_at: row.instant(5)?, absent, to: phone(&row.text(3)?)?, text: row.text(4)? })
         };
         rows.iter().map(doubt).collect()
     }
