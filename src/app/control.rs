@@ -2,26 +2,60 @@
 //!
 //! One request is one line of JSON, one answer another. Only the user who runs the service, and its group, can open it.
 
+use crate::store::Place;
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 /// A spreadsheet of a hundred thousand rows fits; nothing larger is read.
 const LONGEST_REQUEST: u64 = 64 * 1024 * 1024;
+/// Whoever connects says within this time what is to be done.
+const SAY_WITHIN: Duration = Duration::from_secs(10);
 
 /// A command to be carried out.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Request {
-    /// Its words, as typed, without what says where to work.
+    /// Its words, as typed.
     pub arguments: Vec<String>,
+    /// The database that it is meant for: see [`identity`].
+    pub database: String,
     /// Who types them, for the ledger.
     pub user: String,
     /// Files that it names, by the name in `arguments`: the service may not see them.
+    #[serde(with = "in_base64")]
     pub files: BTreeMap<String, Vec<u8>>,
+}
+
+mod in_base64 {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+    use std::collections::BTreeMap;
+
+    pub fn serialize<S: Serializer>(files: &BTreeMap<String, Vec<u8>>, to: S) -> Result<S::Ok, S::Error> {
+        let encoded = files.iter().map(|(name, bytes)| (name, STANDARD.encode(bytes)));
+        encoded.collect::<BTreeMap<_, _>>().serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, Vec<u8>>, D::Error> {
+        let encoded = BTreeMap::<String, String>::deserialize(from)?;
+        let decoded =
+            encoded.into_iter().map(|(name, text)| Ok((name, STANDARD.decode(text).map_err(D::Error::custom)?)));
+        decoded.collect()
+    }
+}
+
+/// One name for one database, wherever one stands.
+pub fn identity(place: &Place) -> String {
+    let file = place.file().and_then(|file| file.canonicalize().ok());
+    file.map_or_else(|| place.shown(), |file| file.display().to_string())
 }
 
 /// What came of it.
@@ -47,18 +81,17 @@ pub fn listen(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Carries out one request after another until it is stopped.
+/// Carries out requests until it is stopped; a slow one keeps nobody waiting, and neither does somebody who connects and
+/// says nothing.
 pub async fn serve(listener: UnixListener, stop: &CancellationToken, carry_out: impl AsyncFn(Request) -> Response) {
+    let mut answers = FuturesUnordered::new();
     loop {
-        let stream = tokio::select! {
-            accepted = listener.accept() => accepted,
+        let done = tokio::select! {
+            accepted = listener.accept() => accepted.map(|(stream, _)| answers.push(answer(stream, &carry_out))),
+            Some(answered) = answers.next() => answered,
             () = stop.cancelled() => return,
         };
-        let answered = match stream {
-            Ok((stream, _)) => answer(stream, &carry_out).await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = answered {
+        if let Err(error) = done {
             tracing::warn!("a command could not be taken: {error}");
         }
     }
@@ -67,7 +100,7 @@ pub async fn serve(listener: UnixListener, stop: &CancellationToken, carry_out: 
 async fn answer(stream: UnixStream, carry_out: &impl AsyncFn(Request) -> Response) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = Vec::new();
-    BufReader::new(read).take(LONGEST_REQUEST).read_until(b'\n', &mut line).await?;
+    timeout(SAY_WITHIN, BufReader::new(read).take(LONGEST_REQUEST).read_until(b'\n', &mut line)).await??;
     if line.is_empty() {
         return Ok(()); // somebody looked whether we are here
     }
@@ -82,9 +115,14 @@ async fn answer(stream: UnixStream, carry_out: &impl AsyncFn(Request) -> Respons
 
 /// Has the running service carry out a command; none where no service runs.
 pub async fn ask(path: &Path, request: &Request) -> io::Result<Option<Response>> {
-    let Ok(mut stream) = UnixStream::connect(path).await else { return Ok(None) };
+    let Some(mut stream) = connect(path).await? else { return Ok(None) };
     let mut text = serde_json::to_vec(request)?;
     text.push(b'\n');
+    if text.len() as u64 > LONGEST_REQUEST {
+        return Err(io::Error::other(
+            "the file is too large for a running service: stop it, repeat this, start it again",
+        ));
+    }
     stream.write_all(&text).await?;
     let mut line = Vec::new();
     BufReader::new(stream).read_until(b'\n', &mut line).await?;
@@ -94,9 +132,18 @@ pub async fn ask(path: &Path, request: &Request) -> io::Result<Option<Response>>
     Ok(Some(serde_json::from_slice(&line)?))
 }
 
-/// Does a service listen there?
-pub async fn is_listening(path: &Path) -> bool {
-    UnixStream::connect(path).await.is_ok()
+/// Does a service listen there? An error where that can't be known.
+pub async fn is_listening(path: &Path) -> io::Result<bool> {
+    Ok(connect(path).await?.is_some())
+}
+
+async fn connect(path: &Path) -> io::Result<Option<UnixStream>> {
+    use io::ErrorKind::{ConnectionRefused, NotFound};
+    match UnixStream::connect(path).await {
+        Ok(stream) => Ok(Some(stream)),
+        Err(error) if matches!(error.kind(), NotFound | ConnectionRefused) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Where the socket is when the settings don't say: beside the SQLite file.

@@ -60,6 +60,7 @@ async fn connection(stream: TcpStream, shared: &Shared, intake: &mpsc::Sender<De
     let answer = service_fn(async |request| Ok::<_, Infallible>(answer(request, shared, intake).await));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
+        .keep_alive(false) // or the time of the whole connection would cut off whoever comes late in it
         .header_read_timeout(HEADERS_WITHIN)
         .max_buf_size(MOST_HEADERS)
         .serve_connection(TokioIo::new(stream), answer);

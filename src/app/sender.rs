@@ -19,6 +19,10 @@ use futures_util::{FutureExt, select_biased};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::VecDeque;
 
+/// How often, and how far apart, the last outcomes are tried to be recorded at a stop.
+const STOP_TRIES: u32 = 5;
+const STOP_PAUSE: SignedDuration = SignedDuration::from_secs(1);
+
 type InFlight = LocalBoxFuture<'static, (Claimed, Outcome)>;
 
 /// See the module's head.
@@ -118,8 +122,17 @@ impl Sender {
             self.answered.push((claimed, outcome));
         }
         self.collect(desk);
-        self.record_and_claim(desk, 0, Vec::new()).await?;
-        Ok(())
+        for _ in 0..STOP_TRIES {
+            match self.record_and_claim(desk, 0, Vec::new()).await {
+                Err(error) if error.is_temporary() => {
+                    tracing::warn!("what came of the last texts: {error}; trying again")
+                }
+                done => return done.map(|_| ()),
+            }
+            let now = desk.clock.now();
+            desk.clock.sleep_until(now.saturating_add(STOP_PAUSE).unwrap_or(now)).await;
+        }
+        self.record_and_claim(desk, 0, Vec::new()).await.map(|_| ())
     }
 
     /// Takes the answers that have come.

@@ -111,10 +111,13 @@ async fn database(setting: &Setting, settings: &Settings) -> Finding {
 
 async fn service(setting: &Setting, settings: &Settings) -> Finding {
     let socket = setting.socket(settings);
-    if control::is_listening(&socket).await {
-        fine("service", format!("runs, and listens at {}", socket.display()))
-    } else {
-        fine("service", "does not run: commands work on the database themselves")
+    match control::is_listening(&socket).await {
+        Ok(true) => fine("service", format!("runs, and listens at {}", socket.display())),
+        Ok(false) => fine("service", "does not run: commands work on the database themselves"),
+        Err(error) => {
+            let hint = "run this as the user of the service: sudo -u ringround ringround doctor";
+            wrong("service", format!("{} can't be opened: {error}", socket.display()), hint)
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::setting::{Setting, local_user};
 use super::{Command, Failure, campaign};
-use crate::app::control::{Request, ask};
+use crate::app::control::{self, Request};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
@@ -16,8 +16,13 @@ pub(super) async fn forward(
     if !command.changes() {
         return Ok(None);
     }
-    let socket = setting.socket(&setting.settings()?);
-    if !socket.exists() {
+    let settings = setting.settings()?;
+    let socket = setting.socket(&settings);
+    let unknown = |error| {
+        let message = format!("whether a service runs can't be known: {}: {error}", socket.display());
+        Failure::new(1, message, "run this as the user of the service: sudo -u ringround ringround …")
+    };
+    if !control::is_listening(&socket).await.map_err(unknown)? {
         return Ok(None);
     }
     let words = arguments.iter().skip(1).map(|word| word.clone().into_string());
@@ -33,8 +38,9 @@ pub(super) async fn forward(
     for file in named_files(command) {
         files.insert(file.display().to_string(), setting.read_bytes(file)?);
     }
-    let request = Request { arguments: words, user: local_user(), files };
-    let answered = ask(&socket, &request).await.map_err(|error| {
+    let database = control::identity(&setting.place(&settings));
+    let request = Request { arguments: words, database, user: local_user(), files };
+    let answered = control::ask(&socket, &request).await.map_err(|error| {
         Failure::new(
             1,
             format!("the running service did not answer: {error}"),

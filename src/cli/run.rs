@@ -22,8 +22,6 @@ use tokio::task::LocalSet;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {}
 
-/// The settings are wrong: starting again would not help.
-const WRONG_SETTINGS: u8 = 78;
 /// Callbacks that may wait for the next commit.
 const WAITING_CALLBACKS: usize = 1024;
 
@@ -36,26 +34,32 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
     if !provider.is_loopback() {
         own.settle = own.settle.max(profile.settle());
     }
+    own.report_within = own.report_within.max(profile.report_within());
     own.per_second = own.per_second.min(profile.limits.per_second.unwrap_or(own.per_second));
     let _lock = match setting.place(&settings).file() {
         Some(file) => Some(lock::hold(&file).map_err(|held| Failure::new(5, held.to_string(), held.hint()))?),
         None => None,
     };
     let socket = setting.socket(&settings);
+    let database = control::identity(&setting.place(&settings));
     let store = Store::open(&setting.place(&settings)).await?;
     let desk = setting.desk.get_or_init(|| Rc::new(Desk::new(store, Clock::System, settings.clone())));
     let listener = match settings.hooks {
         Some(address) => Some(TcpListener::bind(address).await.map_err(|error| {
-            Failure::new(WRONG_SETTINGS, format!("{address} can't be listened at: {error}"), "look at hooks.listen")
+            Failure::new(
+                1,
+                format!("{address} can't be listened at: {error}"),
+                "look at hooks.listen, and at who has that port",
+            )
         })?),
         None => None,
     };
     let control = control::listen(&socket).map_err(|error| {
         let message = format!("the control socket {} can't be made: {error}", socket.display());
-        Failure::new(WRONG_SETTINGS, message, "look at service.socket, and at who may write there")
+        Failure::new(1, message, "look at service.socket, and at who may write there")
     })?;
     let shared = Shared::new(Rc::clone(desk), crate::gateway::Gateway::Provider(Rc::new(provider)));
-    let done = LocalSet::new().run_until(Box::pin(all_parts(&shared, listener, control))).await;
+    let done = LocalSet::new().run_until(Box::pin(all_parts(&shared, &database, listener, control))).await;
     let _ = std::fs::remove_file(&socket);
     done
 }
@@ -68,7 +72,12 @@ fn log() {
     let _ = plain.with_ansi(false).without_time().try_init(); // a second start in one process keeps the first one's
 }
 
-async fn all_parts(shared: &Shared, listener: Option<TcpListener>, control: tokio::net::UnixListener) -> Done {
+async fn all_parts(
+    shared: &Shared,
+    database: &str,
+    listener: Option<TcpListener>,
+    control: tokio::net::UnixListener,
+) -> Done {
     let beat = heartbeat::start(shared).await;
     let _beat = beat.map_err(|error| Failure::new(1, format!("the heartbeat can't be started: {error}"), ""))?;
     let (deliveries, waiting) = mpsc::channel(WAITING_CALLBACKS);
@@ -76,7 +85,8 @@ async fn all_parts(shared: &Shared, listener: Option<TcpListener>, control: toki
         tokio::task::spawn_local(hooks::serve(listener, shared.clone(), deliveries.clone()));
     }
     let polling = poller::poll(shared, deliveries);
-    let commands = control::serve(control, &shared.stop, async |request| Box::pin(carry_out(shared, request)).await);
+    let commands =
+        control::serve(control, &shared.stop, async |request| Box::pin(carry_out(shared, database, request)).await);
     let ready = |doubted| {
         let status = format!("running; {doubted} texts in doubt from before");
         heartbeat::notify(&[NotifyState::Ready, NotifyState::Status(&status)]);
@@ -123,7 +133,14 @@ async fn end_on_signal(shared: &Shared) {
 }
 
 /// One command of somebody's, with the service's own desk.
-async fn carry_out(shared: &Shared, request: Request) -> Response {
+async fn carry_out(shared: &Shared, database: &str, request: Request) -> Response {
+    if request.database != database {
+        let err = format!(
+            "error: the service that listens here works on {database}, not on {}\nhint: name its database, or give the other one a service.socket of its own\n",
+            request.database
+        );
+        return Response { code: 2, err, ..Response::default() };
+    }
     let words = std::iter::once("ringround".to_owned()).chain(request.arguments);
     let cli = match Cli::try_parse_from(words) {
         Ok(cli) if cli.command.changes() => cli,

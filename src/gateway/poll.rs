@@ -99,8 +99,11 @@ impl Profile {
             return Err(format!("answered {}", answer.status));
         }
         let items = parts.items(Some(rules.each.get_ref())).ok_or("the answer holds no list of texts")?;
-        let page: Option<Vec<_>> = items.into_iter().map(|item| self.text(rules, &parts, item)).collect();
-        let page = page.ok_or("a text on the page has no id, no sender or no words")?;
+        let all = items.len();
+        let page: Vec<_> = items.into_iter().filter_map(|item| self.text(rules, &parts, item)).collect();
+        if page.is_empty() && all > 0 {
+            return Err("no text on the page has an id, a sender and words".to_owned());
+        }
         let before = Cursor::read(cursor);
         match rules.walk {
             Walk::Back => back(before, page),
