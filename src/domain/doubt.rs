@@ -39,4 +39,6 @@ pub enum LookUp {
     Absent,
     /// It could not say.
     Unknown,
+    /// It can never say: it has no look-up.
+    Mute,
 }
