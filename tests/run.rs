@@ -12,6 +12,7 @@ use ringround::clock::Clock;
 use run::service::{CALLBACK, Installation};
 use run::sink::{Manner, Sink};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -291,4 +292,36 @@ fn what_is_wrong_with_the_gateway_is_said_before_anything_starts() {
     let check = installation.run(&["gateway", "check", "own.toml"]);
     assert_eq!(check.status.code(), Some(3));
     assert_eq!(sink.requests(), 0);
+}
+
+#[test]
+fn the_doctor_looks_at_everything_and_names_what_is_wrong() {
+    let sink = Sink::start(Manner::Accept);
+    let installation = Installation::new(&sink);
+    let findings = |code: i32| -> BTreeMap<String, (String, String, String)> {
+        let output = installation.run(&["doctor", "--json"]);
+        assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stdout));
+        let lines = String::from_utf8(output.stdout).unwrap();
+        let found = lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let word = |finding: &serde_json::Value, key: &str| finding[key].as_str().unwrap().to_owned();
+        found.map(|f| (word(&f, "what"), (word(&f, "state"), word(&f, "found"), word(&f, "hint")))).collect()
+    };
+    let all = findings(0);
+    let looked_at = ["TLS roots", "clock", "database", "gateway", "lists", "reachable", "secret", "service"];
+    for what in looked_at {
+        assert_eq!(all[what].0, "fine", "{what}: {all:?}");
+    }
+    assert!(all.contains_key("settings") && all.contains_key("time zones"), "{all:?}");
+
+    let mut settings = fs::read_to_string(installation.path().join("config/ringround.toml")).unwrap();
+    settings = settings.replace(&sink.url, "http://127.0.0.1:9"); // nobody listens there
+    fs::write(installation.path().join("config/ringround.toml"), settings).unwrap();
+    let unreachable = findings(3);
+    assert_eq!(unreachable["reachable"].0, "wrong", "{unreachable:?}");
+    assert!(unreachable["reachable"].2.contains("gateway.base_url"), "{unreachable:?}");
+
+    fs::set_permissions(installation.path().join("api-key"), fs::Permissions::from_mode(0o640)).unwrap();
+    let readable = findings(3);
+    assert_eq!((readable["gateway"].0.as_str(), readable.contains_key("reachable")), ("wrong", false), "{readable:?}");
+    assert!(readable["gateway"].2.contains("chmod 600"), "{readable:?}");
 }

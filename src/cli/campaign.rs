@@ -77,7 +77,8 @@ fn somebody_is_there() -> bool {
 
 pub(super) async fn run(setting: &Setting, args: Args) -> Done {
     let desk = setting.desk().await?;
-    let done = match args {
+
+    match args {
         Args::Apply { file } => applied(setting, &desk, &file).await,
         Args::List => list(setting, &desk).await,
         Args::Show { id } => show(setting, &desk, &find(&desk, &id).await?).await,
@@ -85,8 +86,7 @@ pub(super) async fn run(setting: &Setting, args: Args) -> Done {
         Args::Pause { id } => steered(setting, &desk, &find(&desk, &id).await?, Steer::Pause).await,
         Args::Resume { id } => steered(setting, &desk, &find(&desk, &id).await?, Steer::Resume).await,
         Args::Cancel { id } => steered(setting, &desk, &find(&desk, &id).await?, Steer::Cancel).await,
-    };
-    done
+    }
 }
 
 /// The campaign of this id, or a failure that names those there are.

@@ -120,7 +120,8 @@ impl Facts {
 
 pub(super) async fn run(setting: &Setting, args: Args) -> Done {
     let desk = setting.desk().await?;
-    let done = match args {
+
+    match args {
         Args::List { reveal } => list(setting, &desk, reveal).await,
         Args::Show { number, reveal } => show(setting, &desk, &find(&desk, &number).await?, reveal).await,
         Args::Add { number, list, consent_source, consent_date, wording, facts } => {
@@ -135,8 +136,7 @@ pub(super) async fn run(setting: &Setting, args: Args) -> Done {
             set(setting, &desk, &contact, &draft, &how).await
         }
         Args::Leave { number, list, how } => gone(setting, &desk, &number, list.as_deref(), &how).await,
-    };
-    done
+    }
 }
 
 fn phone(desk: &Desk, number: &str) -> Result<Phone, Failure> {

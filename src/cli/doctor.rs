@@ -6,7 +6,7 @@ use super::{Done, FOUND_PROBLEMS, gateway};
 use crate::app::control;
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::config::credentials::read_secret;
+use crate::config::credentials::{CredentialProblem, read_secret};
 use crate::domain::schedule::zone::{Resolved, resolve, zone};
 use crate::gateway::{Client, NoAnswer, Request};
 use crate::store::Store;
@@ -16,11 +16,7 @@ use std::path::Path;
 
 /// Arguments of `doctor`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
-    /// Also connect to the gateway (nothing is sent)
-    #[arg(long)]
-    online: bool,
-}
+pub(super) struct Args {}
 
 /// One thing looked at.
 struct Finding {
@@ -38,7 +34,7 @@ fn wrong(what: &'static str, found: impl Into<String>, hint: impl Into<String>) 
     Finding { what, wrong: true, found: found.into(), hint: hint.into() }
 }
 
-pub(super) async fn run(setting: &Setting, args: Args) -> Done {
+pub(super) async fn run(setting: &Setting, _: Args) -> Done {
     let settings = setting.settings()?;
     let file = setting.file().map_or_else(|| "built-in defaults".to_owned(), |f| f.display().to_string());
     let mut findings = vec![fine("settings", file)];
@@ -49,9 +45,20 @@ pub(super) async fn run(setting: &Setting, args: Args) -> Done {
     findings.push(zones());
     findings.push(roots());
     findings.push(lists(&settings));
-    findings.push(gateway_of(&settings));
-    if args.online {
-        findings.push(reach(&settings).await);
+    match gateway::provider(&settings) {
+        Ok(provider) => {
+            findings.push(fine("gateway", format!("{}: profile and account are sound", provider.name())));
+            findings.push(reach(provider.base_url()).await);
+        }
+        Err(_) if for_the_service_alone(&settings) => match gateway::profile(&settings) {
+            Ok((name, profile)) => {
+                findings.push(fine("gateway", format!("{name}: the profile is sound; the service checks the account")));
+                findings
+                    .push(reach(settings.gateway.base_url.as_deref().or(profile.base_url()).unwrap_or_default()).await);
+            }
+            Err(failure) => findings.push(wrong("gateway", failure.message(), failure.hint())),
+        },
+        Err(failure) => findings.push(wrong("gateway", failure.message(), failure.hint())),
     }
     for finding in &findings {
         let mark = if finding.wrong { "wrong" } else { "fine" };
@@ -76,9 +83,18 @@ fn secrets(settings: &Settings) -> Vec<Finding> {
     places
         .map(|(name, place)| match read_secret(place) {
             Ok(_) => fine("secret", format!("{name} can be read, by nobody else")),
+            Err(CredentialProblem::NoDirectory(_)) => {
+                fine("secret", format!("{name} is a credential: for the service alone"))
+            }
             Err(problem) => wrong("secret", format!("{name}: {problem}"), problem.hint()),
         })
         .collect()
+}
+
+/// Started by hand, we are not given the credentials of the service, and it is right so.
+fn for_the_service_alone(settings: &Settings) -> bool {
+    let mut places = settings.gateway.secrets.values().flatten();
+    places.any(|place| matches!(read_secret(place), Err(CredentialProblem::NoDirectory(_))))
 }
 
 async fn database(setting: &Setting, settings: &Settings) -> Finding {
@@ -95,9 +111,10 @@ async fn database(setting: &Setting, settings: &Settings) -> Finding {
 
 async fn service(setting: &Setting, settings: &Settings) -> Finding {
     let socket = setting.socket(settings);
-    match control::is_listening(&socket).await {
-        true => fine("service", format!("runs, and listens at {}", socket.display())),
-        false => fine("service", "does not run: commands work on the database themselves"),
+    if control::is_listening(&socket).await {
+        fine("service", format!("runs, and listens at {}", socket.display()))
+    } else {
+        fine("service", "does not run: commands work on the database themselves")
     }
 }
 
@@ -147,19 +164,9 @@ fn lists(settings: &Settings) -> Finding {
     }
 }
 
-fn gateway_of(settings: &Settings) -> Finding {
-    match gateway::provider(settings) {
-        Ok(provider) => fine("gateway", format!("{}: profile and account are sound", provider.name())),
-        Err(failure) => wrong("gateway", failure.message(), failure.hint()),
-    }
-}
-
-/// A connection, and whatever answer: that it answers is enough.
-async fn reach(settings: &Settings) -> Finding {
-    let Some(url) = settings.gateway.base_url.clone() else {
-        return fine("reachable", "the profile's own address is in use: ringround gateway test tries it");
-    };
-    let request = Request::get(SecretString::from(url));
+/// A connection, and whatever answer: that it answers is enough. Nothing is sent.
+async fn reach(base_url: &str) -> Finding {
+    let request = Request::get(SecretString::from(base_url));
     let answered = match Client::new() {
         Ok(client) => client.send(&request).await,
         Err(error) => Err(error),

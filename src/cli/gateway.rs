@@ -128,7 +128,8 @@ fn account(settings: &Settings) -> Result<Account, Failure> {
     Ok(account)
 }
 
-fn profile(settings: &Settings) -> Result<(String, Profile), Failure> {
+/// The profile of the settings, under its short name; or what is wrong with it.
+pub(super) fn profile(settings: &Settings) -> Result<(String, Profile), Failure> {
     let Some(name) = &settings.gateway.profile else {
         let hint = "set gateway.profile; ringround gateway list shows those that are shipped";
         return Err(Failure::new(78, "the settings name no gateway", hint));

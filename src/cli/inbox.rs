@@ -47,7 +47,8 @@ impl Args {
 
 pub(super) async fn run(setting: &Setting, args: Args) -> Done {
     let desk = setting.desk().await?;
-    let done = match args.command {
+
+    match args.command {
         None => list(setting, &desk, args.all, args.reveal).await,
         Some(Command::Done { id, stop, carry_on }) => {
             let verdict = match (stop, carry_on) {
@@ -57,8 +58,7 @@ pub(super) async fn run(setting: &Setting, args: Args) -> Done {
             };
             read(setting, &desk, id, verdict).await
         }
-    };
-    done
+    }
 }
 
 async fn list(setting: &Setting, desk: &Desk, all: bool, reveal: bool) -> Done {

@@ -55,7 +55,7 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
         Failure::new(WRONG_SETTINGS, message, "look at service.socket, and at who may write there")
     })?;
     let shared = Shared::new(Rc::clone(desk), crate::gateway::Gateway::Provider(Rc::new(provider)));
-    let done = LocalSet::new().run_until(all_parts(&shared, listener, control)).await;
+    let done = LocalSet::new().run_until(Box::pin(all_parts(&shared, listener, control))).await;
     let _ = std::fs::remove_file(&socket);
     done
 }
@@ -76,7 +76,7 @@ async fn all_parts(shared: &Shared, listener: Option<TcpListener>, control: toki
         tokio::task::spawn_local(hooks::serve(listener, shared.clone(), deliveries.clone()));
     }
     let polling = poller::poll(shared, deliveries);
-    let commands = control::serve(control, &shared.stop, async |request| carry_out(shared, request).await);
+    let commands = control::serve(control, &shared.stop, async |request| Box::pin(carry_out(shared, request)).await);
     let ready = |doubted| {
         let status = format!("running; {doubted} texts in doubt from before");
         heartbeat::notify(&[NotifyState::Ready, NotifyState::Status(&status)]);
@@ -145,7 +145,7 @@ async fn carry_out(shared: &Shared, request: Request) -> Response {
         asked: Some(asked),
     };
     let (code, captured) = voice::captured(async {
-        match execute(&setting, cli.command).await {
+        match Box::pin(execute(&setting, cli.command)).await {
             Ok(code) => code,
             Err(failure) => failure.print(setting.json),
         }

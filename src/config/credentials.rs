@@ -31,7 +31,9 @@ impl CredentialProblem {
     pub fn hint(&self) -> String {
         match self {
             Self::NoDirectory(name) => {
-                format!("add LoadCredential={name}:/path to the unit, or use {{ file = \"/path\" }}")
+                format!(
+                    "only a service gets it, from LoadCredential={name}:/path in its unit; by hand use {{ file = \"/path\" }}"
+                )
             }
             Self::Unreadable(..) => "look at the path, and at who may read it".to_owned(),
             Self::Open(path, _) => format!("chmod 600 {}", path.display()),

@@ -86,12 +86,11 @@ impl GatewaySettings {
             self.secrets = read_secrets(&secrets);
         }
         if let Some((price, at)) = table.text("price_per_part") {
-            match Price::parse(&price) {
-                Some(price) => self.price_per_part = price,
-                None => {
-                    let hint = "write it like \"0.024\", at most four decimals";
-                    table.problem("config.price", at, "this is not a price", hint);
-                }
+            if let Some(price) = Price::parse(&price) {
+                self.price_per_part = price;
+            } else {
+                let hint = "write it like \"0.024\", at most four decimals";
+                table.problem("config.price", at, "this is not a price", hint);
             }
         }
         if let Some((currency, _)) = table.text("currency") {
@@ -122,7 +121,7 @@ fn read_account(table: &Reader<'_>) -> BTreeMap<String, String> {
                 account.insert(name, text.to_string());
             }
             _ => {
-                table.problem("config.wrong_kind", at, format!("{name} should be a text"), "write it in double quotes")
+                table.problem("config.wrong_kind", at, format!("{name} should be a text"), "write it in double quotes");
             }
         }
     }

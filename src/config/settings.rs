@@ -143,7 +143,8 @@ fn read_hooks(table: &Reader<'_>, settings: &mut Settings) {
         match listen.parse() {
             Ok(address) => settings.hooks = Some(address),
             Err(_) => {
-                table.problem("config.hooks", at, "this is not an address to listen at", "write it like 127.0.0.1:8089")
+                table
+                    .problem("config.hooks", at, "this is not an address to listen at", "write it like 127.0.0.1:8089");
             }
         }
     }

@@ -122,17 +122,13 @@ impl Wait {
         let written = self.from.as_ref().and_then(|from| parts.filled(from, parts.json.as_ref()));
         let asked = written.and_then(|written| {
             let written = written.trim();
-            match written.parse::<u64>() {
-                Ok(number) => {
-                    let number = i64::try_from(number).unwrap_or(i64::MAX);
-                    let unit = if self.milliseconds { SignedDuration::from_millis } else { SignedDuration::from_secs };
-                    Some(unit(number))
-                }
-                Err(_) => {
-                    let at = rfc2822::DateTimeParser::new().parse_timestamp(written).ok()?;
-                    Some(at.duration_since(now).max(SignedDuration::ZERO))
-                }
+            if let Ok(number) = written.parse::<u64>() {
+                let number = i64::try_from(number).unwrap_or(i64::MAX);
+                let unit = if self.milliseconds { SignedDuration::from_millis } else { SignedDuration::from_secs };
+                return Some(unit(number));
             }
+            let at = rfc2822::DateTimeParser::new().parse_timestamp(written).ok()?;
+            Some(at.duration_since(now).max(SignedDuration::ZERO))
         });
         asked.or(self.seconds.map(SignedDuration::from_secs))
     }

@@ -245,7 +245,7 @@ fn slot_in<'v>(values: impl Iterator<Item = &'v Value>, slot: Slot) -> bool {
 }
 
 fn loopback(url: &str) -> bool {
-    let host = url.strip_prefix("http://").unwrap_or_default();
+    let host = url.strip_prefix("http://").filter(|rest| !rest.contains('@')).unwrap_or_default();
     ["127.0.0.1", "localhost", "[::1]"]
         .iter()
         .any(|local| host.strip_prefix(local).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/'])))
@@ -315,11 +315,10 @@ impl Profile {
         let mut missing = Vec::new();
         let settings = account.settings.iter().map(|(name, value)| (name.as_str(), vec![value.as_str()]));
         self.check_names("setting", &self.settings, &settings.collect(), &mut missing);
-        let exposed = |keys: &'_ Vec<secrecy::SecretString>| keys.len();
         let secrets: BTreeMap<&str, Vec<&str>> = account
             .secrets
             .iter()
-            .filter(|(_, keys)| exposed(keys) > 0)
+            .filter(|(_, keys)| !keys.is_empty())
             .map(|(name, keys)| (name.as_str(), keys.iter().map(ExposeSecret::expose_secret).collect()))
             .collect();
         self.check_names("secret", &self.secrets, &secrets, &mut missing);

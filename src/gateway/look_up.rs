@@ -92,17 +92,17 @@ impl Profile {
             return LookUp::Unknown;
         }
         let Some(items) = parts.items(rules.each.as_deref()) else { return LookUp::Unknown };
-        let matching: Vec<&Option<&Json>> =
-            items.iter().filter(|item| self.is_it(rules, &parts, **item, asked)).collect();
+        let matching: Vec<Option<&Json>> =
+            items.iter().copied().filter(|item| self.is_it(rules, &parts, *item, asked)).collect();
         let by = *rules.by.get_ref();
         match matching[..] {
-            [] if items.is_empty() && by == By::Reference && !parts.all_any(&rules.more) => LookUp::Absent,
-            [item] => match parts.filled(&rules.id, *item) {
+            [] if items.is_empty() && by == By::Reference && !parts.any(&rules.more) => LookUp::Absent,
+            [item] => match parts.filled(&rules.id, item) {
                 Some(gateway_id) => LookUp::Found { gateway_id },
                 None => LookUp::Unknown,
             },
             // The same reference twice is the same text; the same recipient, text and time twice may be two.
-            [first, ..] if by == By::Reference => match parts.filled(&rules.id, *first) {
+            [first, ..] if by == By::Reference => match parts.filled(&rules.id, first) {
                 Some(gateway_id) => LookUp::Found { gateway_id },
                 None => LookUp::Unknown,
             },
@@ -130,7 +130,7 @@ impl Profile {
 
 impl Parts<'_> {
     /// True if any of them yields a value.
-    fn all_any(&self, readings: &Readings) -> bool {
+    fn any(&self, readings: &Readings) -> bool {
         self.filled(readings, self.json.as_ref()).is_some()
     }
 }

@@ -226,7 +226,8 @@ impl Profile {
         self.reference.get_ref().carrier == Carrier::OwnId
     }
 
-    pub(super) fn base_url(&self) -> Option<&str> {
+    /// Where the provider is, unless the account says otherwise.
+    pub fn base_url(&self) -> Option<&str> {
         self.base_url.as_ref().map(|url| url.get_ref().as_str())
     }
 

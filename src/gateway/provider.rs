@@ -41,7 +41,12 @@ impl Provider {
 
     /// A gateway on this machine itself, which answers at once.
     pub fn is_loopback(&self) -> bool {
-        self.account.base_url.as_deref().is_some_and(is_loopback)
+        is_loopback(self.base_url())
+    }
+
+    /// Where it is.
+    pub fn base_url(&self) -> &str {
+        self.account.base_url.as_deref().or(self.profile.base_url()).unwrap_or_default()
     }
 
     /// Its profile.

@@ -187,3 +187,12 @@ fn classes_are_what_was_found() {
     let without_class = source("smsgate").replacen("class = \"A\"", "", 1);
     assert_eq!(Profile::parse(&without_class).0.unwrap().class(), Class::D, "the default is the lowest");
 }
+
+#[test]
+fn the_profile_in_the_documentation_is_one() {
+    let page = include_str!("../../docs/gateways.md");
+    let example = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let (profile, problems) = Profile::parse(example);
+    assert!(problems.is_empty(), "{problems:?}");
+    assert_eq!(profile.unwrap().name, "example");
+}

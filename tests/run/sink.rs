@@ -83,7 +83,7 @@ impl Sink {
     /// Waits until so many requests have come in all; a minute at most.
     pub fn until_requests(&self, count: usize) {
         while self.requests() < count {
-            let arrived = self.arrivals.recv_timeout(std::time::Duration::from_secs(60));
+            let arrived = self.arrivals.recv_timeout(std::time::Duration::from_mins(1));
             assert!(arrived.is_ok(), "{} of {count} requests came within a minute", self.requests());
         }
     }

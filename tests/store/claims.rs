@@ -221,7 +221,7 @@ async fn while_anything_is_paused_nothing_is_claimed(world: &World) {
     world.campaign(CAMPAIGN, CampaignState::Running).await;
     let family = world.family(1).await;
     let (text, answer) = (world.due_text(family).await, world.answer(family, "help"));
-    world.queue(&[answer.clone()]).await;
+    world.queue(std::slice::from_ref(&answer)).await;
     for pause in [Pause::All, Pause::Line] {
         world.done(vec![Change::Paused { pause, reason: "a person said so".into(), at: world.now }]).await;
         assert!(world.store.pulse(world.now).await.unwrap().paused);
