@@ -49,7 +49,8 @@ pub(super) async fn run(setting: &Setting, args: Args) -> Done {
     if setting.json {
         say!("{}", json!({"format": "ringround.test/1", "message": id, "state": state.as_str(), "reason": reason}));
     } else {
-        say!("message {id} to {}: {state}{}", phone.masked(), reason.map_or_else(String::new, |r| format!(", {r}")));
+        let why = reason.filter(|_| state != State::Delivered); // then it is the gateway's code for that
+        say!("message {id} to {}: {state}{}", phone.masked(), why.map_or_else(String::new, |r| format!(", {r}")));
     }
     let sent = matches!(state, State::Accepted | State::Delivered);
     Ok(if sent { 0 } else { NOT_SENT })
