@@ -184,7 +184,10 @@ fn an_empty_answer_would_be_texted_but_for_two_settings() {
     kannel.write("447700900101", "text what time is the meeting?");
     kannel.phone.until_text("<Empty reply from service provider>");
     assert_eq!(installation.states().len(), 0, "it is none of ours");
+    let stopping = Clock::System.now();
     service.stop();
+    let took = Clock::System.now().duration_since(stopping);
+    assert!(took < SignedDuration::from_secs(3), "Kannel keeps its connection to our hooks: the end took {took}");
 }
 
 fn a_campaign_reaches_everybody_once() {

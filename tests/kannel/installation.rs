@@ -155,10 +155,10 @@ impl Service {
     /// Waits for a line of the log.
     pub fn until_log(&mut self, words: &str) {
         while !self.said.iter().any(|line| line.contains(words)) {
-            match self.log.recv_timeout(BOUND) {
-                Ok(line) => self.said.push(line),
-                Err(_) => panic!("the log never said {words:?}, but: {:#?}", self.said),
-            }
+            let Ok(line) = self.log.recv_timeout(BOUND) else {
+                panic!("the log never said {words:?}, but: {:#?}", self.said);
+            };
+            self.said.push(line);
         }
     }
 
