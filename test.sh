@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Everything that must hold before a change goes in, in one command, on a fresh Debian machine with Rust and gcc.
-# Tests run on SQLite and on PostgreSQL: one throwaway cluster serves all of them, and is gone afterwards.
+# Tests run on SQLite and on PostgreSQL: one throwaway cluster serves all of them, and is gone afterwards. Others send
+# through a live Kannel.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -36,6 +37,34 @@ install_postgres() {
     apt-get update
     DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends postgresql
     rm -f "$told"
+}
+
+has_kannel() {
+    [ -x /usr/sbin/bearerbox ] && [ -x /usr/sbin/smsbox ] && [ -x /usr/lib/kannel/test/fakesmsc ]
+}
+
+# A live SMS gateway to send through. Its tests skip themselves, with a loud line, where it is not there.
+kannel() {
+    if has_kannel; then return 0; fi
+    if [ "$EUID" -eq 0 ]; then install_kannel || true; fi
+    if has_kannel; then return 0; fi
+    if [ "${CI:-}" = true ]; then missing "Kannel" "apt-get install kannel kannel-extras" || return 1; fi
+    echo "!!! SKIPPED: every test on Kannel. hint: sudo apt-get install kannel kannel-extras" >&2
+}
+
+# Debian's package starts a gateway of its own, unless told not to; each test has its own.
+install_kannel() {
+    local policy=/usr/sbin/policy-rc.d ours=
+    if [ ! -e "$policy" ]; then
+        ours=$policy
+        printf '#!/bin/sh\nexit 101\n' > "$policy"
+        chmod 755 "$policy"
+    fi
+    apt-get update
+    DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends kannel kannel-extras
+    local code=$?
+    if [ -n "$ours" ]; then rm -f "$ours"; fi
+    return "$code"
 }
 
 tools() {
@@ -104,6 +133,7 @@ figures() {
 }
 
 step "what is needed" tools
+step "a live gateway" kannel
 step "formatting" cargo fmt --check
 step "clippy" cargo clippy --locked --all-targets -- -D warnings
 step "throwaway PostgreSQL" start_postgres

@@ -58,13 +58,22 @@ pub async fn serve(listener: TcpListener, shared: Shared, intake: mpsc::Sender<D
 
 async fn connection(stream: TcpStream, shared: &Shared, intake: &mpsc::Sender<Delivery>) {
     let answer = service_fn(async |request| Ok::<_, Infallible>(answer(request, shared, intake).await));
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .keep_alive(false) // or the time of the whole connection would cut off whoever comes late in it
-        .header_read_timeout(HEADERS_WITHIN)
-        .max_buf_size(MOST_HEADERS)
-        .serve_connection(TokioIo::new(stream), answer);
-    if let Err(error) = served.await {
+    let mut serving = std::pin::pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .keep_alive(false) // or the time of the whole connection would cut off whoever comes late in it
+            .header_read_timeout(HEADERS_WITHIN)
+            .max_buf_size(MOST_HEADERS)
+            .serve_connection(TokioIo::new(stream), answer)
+    );
+    let served = tokio::select! {
+        served = serving.as_mut() => served,
+        () = shared.stop.cancelled() => {
+            serving.as_mut().graceful_shutdown(); // somebody who says nothing does not hold up the end
+            serving.await
+        }
+    };
+    if let Err(error) = served {
         tracing::debug!("a callback broke off: {error}");
     }
 }

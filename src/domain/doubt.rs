@@ -41,4 +41,6 @@ pub enum LookUp {
     Absent,
     /// It could not say.
     Unknown,
+    /// It can never say: it has no look-up.
+    Mute,
 }

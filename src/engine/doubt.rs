@@ -39,6 +39,10 @@ pub fn resolve(
         LookUp::Unknown if old => Change::MessageMoved(
             to(State::Unresolved).because("the gateway could not say for a day: a person must decide"),
         ),
+        // Only a report can tell, and one that comes later still does.
+        LookUp::Mute => Change::MessageMoved(
+            to(State::Unresolved).because("this gateway can't be asked, and sent no report: a person must decide"),
+        ),
         LookUp::Unknown => Change::DoubtAsked { message: doubt.id, absent: doubt.absent, again_at },
     };
     Decision(vec![change])

@@ -66,6 +66,11 @@ pub(super) struct LookUpRules {
 }
 
 impl Profile {
+    /// Can it be asked at all?
+    pub fn has_look_up(&self) -> bool {
+        self.look_up.is_some()
+    }
+
     /// The request that asks; none where the provider can't be asked, or something is not set up.
     pub fn look_up(&self, account: &Account, asked: &Asked<'_>, now: Timestamp) -> Option<Request> {
         let rules = self.look_up.as_ref()?;

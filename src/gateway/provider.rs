@@ -74,6 +74,9 @@ impl Provider {
 
     /// Asks whether it has a text.
     pub async fn look_up(&self, asked: &Asked<'_>, now: Timestamp) -> LookUp {
+        if !self.profile.has_look_up() {
+            return LookUp::Mute;
+        }
         let Some(request) = self.profile.look_up(&self.account, asked, now) else { return LookUp::Unknown };
         match self.client.send(&request).await {
             Ok(answered) => self.profile.looked_up(asked, &answered.as_answer()),

@@ -325,7 +325,7 @@ impl Profile {
     /// # Errors
     /// What stands in the way, for a person.
     pub fn check_text(&self, text: &str) -> Result<(), String> {
-        if text.is_empty() {
+        if text.trim().is_empty() {
             return Err("the text is empty".to_owned());
         }
         let characters = text.chars().count();
