@@ -12,6 +12,7 @@ mod store {
     mod made;
     mod opening;
     mod races;
+    mod receiving;
     mod statements;
     mod views;
     mod views_messages;

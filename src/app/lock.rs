@@ -24,7 +24,7 @@ impl LockProblem {
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Held(_) => "stop it first; several workers need PostgreSQL",
+            Self::Held(_) => "stop it first",
             Self::Unwritable(..) => "look at who may write beside the database",
         }
     }

@@ -43,6 +43,9 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
     let socket = setting.socket(&settings);
     let database = control::identity(&setting.place(&settings));
     let store = Store::open(&setting.place(&settings)).await?;
+    let Some(_alone) = store.alone().await? else {
+        return Err(Failure::new(5, "another ringround runs on this database", "stop it first"));
+    };
     let desk = setting.desk.get_or_init(|| Rc::new(Desk::new(store, Clock::System, settings.clone())));
     let listener = match settings.hooks {
         Some(address) => Some(TcpListener::bind(address).await.map_err(|error| {

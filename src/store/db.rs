@@ -1,7 +1,7 @@
 //! The thin layer that lets one SQL text run on two engines: values in, rows out, nothing clever.
 
 use super::StoreError;
-use sqlx::{PgPool, Postgres, Row as _, SqlSafeStr, Sqlite, SqlitePool, Transaction};
+use sqlx::{PgConnection, PgPool, Postgres, Row as _, SqlSafeStr, Sqlite, SqlitePool, Transaction};
 
 /// An open database.
 #[derive(Clone, Debug)]
@@ -21,6 +21,13 @@ pub enum Tx {
     /// PostgreSQL's.
     Postgres(Transaction<'static, Postgres>),
 }
+
+/// PostgreSQL's name for the lock that a running service holds: "ringroun" in ASCII.
+const SERVICE_LOCK: i64 = 0x7269_6e67_726f_756e;
+
+/// See [`Db::alone`].
+#[derive(Debug)]
+pub struct Alone(#[expect(dead_code, reason = "it is the open connection that holds the lock")] Option<PgConnection>);
 
 /// A parameter.
 #[derive(Clone, Debug)]
@@ -81,6 +88,15 @@ impl Db {
             Self::Sqlite(pool) => bound!(sql, args).fetch_all(pool).await?.into_iter().map(Row::Sqlite).collect(),
             Self::Postgres(pool) => bound!(sql, args).fetch_all(pool).await?.into_iter().map(Row::Postgres).collect(),
         })
+    }
+
+    /// Takes the database for one service alone, on PostgreSQL: none if another one has it. Beside an SQLite file lies
+    /// a lock file (`app::lock`), which also names the holder. Held until it is dropped or the connection ends.
+    pub async fn alone(&self) -> Result<Option<Alone>, StoreError> {
+        let Self::Postgres(pool) = self else { return Ok(Some(Alone(None))) };
+        let mut connection = pool.acquire().await?.detach();
+        let row = sqlx::query("SELECT pg_try_advisory_lock($1)").bind(SERVICE_LOCK).fetch_one(&mut connection).await?;
+        Ok(row.try_get::<bool, _>(0)?.then_some(Alone(Some(connection))))
     }
 
     /// Closes all connections; on SQLite the write-ahead log is folded back into the file.

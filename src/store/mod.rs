@@ -19,7 +19,7 @@ mod views_messages;
 mod write_messages;
 
 pub use claim::{ClaimRequest, claim};
-pub use db::{Db, Row, Tx};
+pub use db::{Alone, Db, Row, Tx};
 pub use error::StoreError;
 pub use meta::Identity;
 pub use open::{Place, SCHEMA_VERSION};

@@ -1,6 +1,6 @@
 //! Opening and migrating a database.
 
-use super::{Db, Identity, Store, StoreError};
+use super::{Alone, Db, Identity, Store, StoreError};
 use crate::domain::phone::Phone;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::SqlSafeStr;
@@ -114,6 +114,11 @@ impl Store {
                 Ok(Self { db, identity })
             }
         }
+    }
+
+    /// Takes the database for one service alone: see [`Db::alone`].
+    pub async fn alone(&self) -> Result<Option<Alone>, StoreError> {
+        self.db.alone().await
     }
 
     /// Creates the database if there is none, brings it up to date, and opens it. `seed`: 32 random bytes for the keys

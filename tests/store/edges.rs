@@ -83,7 +83,7 @@ async fn every_edge_is_applied(world: &World) {
             assert_eq!(touched(world, id).await.gateway_id.as_deref(), Some("g1"));
         }
     }
-    assert_eq!(edges.len(), 17, "all edges that the chart names");
+    assert_eq!(edges.len(), 18, "all edges that the chart names");
 }
 
 async fn every_other_move_is_refused(world: &World) {
@@ -102,7 +102,7 @@ async fn every_other_move_is_refused(world: &World) {
         assert_eq!(touched(world, id).await, before);
         refused += 1;
     }
-    assert_eq!(refused, 121 - 26);
+    assert_eq!(refused, 121 - 29);
     assert_eq!(world.number("SELECT COUNT(*) FROM events").await, Some(0), "nor is anything written beside it");
 }
 
