@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixDatagram;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 
 /// A whole second, far enough ahead that everything is ready.
 fn soon() -> jiff::Timestamp {
@@ -324,4 +324,33 @@ fn the_doctor_looks_at_everything_and_names_what_is_wrong() {
     let readable = findings(3);
     assert_eq!((readable["gateway"].0.as_str(), readable.contains_key("reachable")), ("wrong", false), "{readable:?}");
     assert!(readable["gateway"].2.contains("chmod 600"), "{readable:?}");
+}
+
+#[test]
+fn a_command_is_held_up_by_nobody_and_reaches_only_its_own_database() {
+    let sink = Sink::start(Manner::Accept);
+    let installation = Installation::new(&sink);
+    let service = installation.start();
+    let socket = installation.path().join("ringround.db.sock");
+    let says_nothing = UnixStream::connect(&socket).unwrap();
+    installation.ok(&["pause"]);
+    installation.ok(&["resume"]);
+
+    // Large enough that it would not fit if its bytes were written as numbers.
+    let big = format!("mobile,name\nnot a number,{}\n", "x".repeat(20_000_000));
+    fs::write(installation.path().join("big.csv"), big).unwrap();
+    assert_eq!(installation.run(&["import", "big.csv", "--dry-run", "--json"]).status.code(), Some(3));
+
+    let settings = installation.path().join("config/ringround.toml");
+    let text = fs::read_to_string(&settings).unwrap();
+    fs::write(&settings, format!("{text}\n[service]\nsocket = \"{}\"\n", socket.display())).unwrap();
+    installation.ok(&["--database", "sqlite:other.db", "migrate"]);
+    let other = installation.run(&["--database", "sqlite:other.db", "pause"]);
+    let said = String::from_utf8_lossy(&other.stderr).into_owned();
+    assert_eq!(other.status.code(), Some(2), "{said}");
+    assert!(said.contains("the service that listens here works on"), "{said}");
+    assert_eq!(installation.status()["paused"], json!([]));
+
+    assert_eq!(service.stop(), Some(0), "and nobody who says nothing holds up the end");
+    drop(says_nothing);
 }

@@ -125,7 +125,7 @@ impl Sender {
         for _ in 0..STOP_TRIES {
             match self.record_and_claim(desk, 0, Vec::new()).await {
                 Err(error) if error.is_temporary() => {
-                    tracing::warn!("what came of the last texts: {error}; trying again")
+                    tracing::warn!("what came of the last texts: {error}; trying again");
                 }
                 done => return done.map(|_| ()),
             }

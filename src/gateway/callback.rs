@@ -137,7 +137,6 @@ impl Rejected {
 #[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Callbacks {
-    pub(super) replay_hours: i64,
     pub(super) verify: Option<Verify>,
     pub(super) reply: Reply,
     /// In order: the first that fits a callback reads it; one that fits none is acknowledged and ignored.

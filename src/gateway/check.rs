@@ -211,10 +211,11 @@ impl<'p> Check<'p> {
     fn on(&mut self, at: Place, on: &'p On) {
         let missing: Vec<&str> = match on.kind {
             Kind::Ignored => Vec::new(),
-            Kind::Report => {
-                let named = !on.reference.0.is_empty() || !on.gateway_id.0.is_empty();
-                [(named, "reference"), (!on.state.0.is_empty(), "state"), (!on.states.is_empty(), "states")]
-            }
+            Kind::Report => [
+                (!on.reference.0.is_empty(), "reference"),
+                (!on.state.0.is_empty(), "state"),
+                (!on.states.is_empty(), "states"),
+            ]
             .into_iter()
             .filter_map(|(there, name)| (!there).then_some(name))
             .collect(),

@@ -206,19 +206,9 @@ impl Profile {
         SignedDuration::from_hours(*self.report_hours.get_ref())
     }
 
-    /// How long a repeat of a callback may come after the first.
-    pub fn replay_window(&self) -> Option<SignedDuration> {
-        self.callbacks.as_ref().map(|callbacks| SignedDuration::from_hours(callbacks.replay_hours))
-    }
-
     /// Between two polls for received texts; none where the provider is not polled.
     pub fn poll_every(&self) -> Option<SignedDuration> {
         self.poll.as_ref().map(|poll| SignedDuration::from_secs(poll.every_seconds))
-    }
-
-    /// True if the provider can be told when to give a text up.
-    pub fn can_expire(&self) -> bool {
-        self.validity.is_some()
     }
 
     /// True if the provider knows a text by our reference and gives it no name of its own.
