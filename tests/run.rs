@@ -282,6 +282,14 @@ fn what_is_wrong_with_the_gateway_is_said_before_anything_starts() {
         78,
         &["config.bare_secret", "does not belong into this file"],
     );
+    let bare = String::from_utf8(installation.run(&["check"]).stderr).unwrap();
+    assert!(bare.contains("api_key = ***") && !bare.contains("a-bare-secret"), "it is not printed: {bare}");
+    let kannel = |s: &str| {
+        let s =
+            s.replace("gov-uk-notify", "kannel").replace("template = ", "username = \"r\"\n#").replace("listen", "#");
+        s.replace("api_key = ", "password = ")
+    };
+    refused(&kannel, 78, &["hooks.listen", "STOP would never arrive"]);
     refused(&|s| s.replace("template = ", "templat = "), 78, &["lacks something", "template"]);
     refused(&|s| s.replace("gov-uk-notify", "gov-uk-notfy"), 78, &["there is no profile", "gov-uk-notify"]);
     fs::set_permissions(installation.path().join("callback"), fs::Permissions::from_mode(0o644)).unwrap();

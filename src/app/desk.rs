@@ -5,6 +5,8 @@ use crate::config::Settings;
 use crate::domain::ids::{Id, Ids};
 use crate::engine::may_send::Revocation;
 use crate::store::{Store, StoreError};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
@@ -44,6 +46,12 @@ impl Desk {
             *self.ids() = block;
         }
         Ok(())
+    }
+
+    /// The latest date that is today anywhere on earth.
+    pub fn today(&self) -> Date {
+        let east = self.clock.now().saturating_add(SignedDuration::from_hours(14)).unwrap_or(Timestamp::MAX);
+        TimeZone::UTC.to_datetime(east).date()
     }
 
     /// Takes a decision with ids from the stock.

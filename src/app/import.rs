@@ -65,7 +65,8 @@ pub async fn import(
     order: &Order<'_>,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Report, StoreError> {
-    let Sheet { rows, problems, row_count, encoding } = read(bytes, &desk.settings.phone_rules, &order.stated);
+    let Sheet { rows, problems, row_count, encoding } =
+        read(bytes, &desk.settings.phone_rules, &order.stated, desk.today());
     let mut report = Report { problems, rows: row_count, encoding, ..Report::default() };
     let hash: String = Sha256::digest(bytes).iter().take(6).map(|b| format!("{b:02x}")).collect();
     let how = format!("file {hash}");

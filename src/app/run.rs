@@ -8,6 +8,7 @@ use super::receiver::{self, Handed, Taken};
 use super::resolver;
 use super::scheduler::Scheduler;
 use super::sender::Sender;
+use crate::domain::message::State;
 use crate::gateway::Gateway;
 use crate::store::{Pulse, StoreError};
 use jiff::{SignedDuration, Timestamp};
@@ -85,7 +86,7 @@ impl Shared {
 
 /// Plans and sends until it is stopped; at the end nothing is left on the wire. `ready` is told once, when the doubts of
 /// an earlier start are known.
-pub async fn work(shared: &Shared, ready: impl FnOnce(u64)) -> Result<(), StoreError> {
+pub async fn work(shared: &Shared, ready: impl FnOnce(i64)) -> Result<(), StoreError> {
     let desk = &shared.desk;
     let (mut sender, doubted) = Sender::start(desk).await?;
     if doubted > 0 {
@@ -93,7 +94,8 @@ pub async fn work(shared: &Shared, ready: impl FnOnce(u64)) -> Result<(), StoreE
             "{doubted} texts were on their way when the last run ended: in doubt until the gateway is asked"
         );
     }
-    ready(doubted);
+    let all_doubts = desk.store.counts(None).await?.of(State::InDoubt);
+    ready(all_doubts);
     let mut scheduler = Scheduler::default();
     let mut campaigns = None;
     while !shared.stop.is_cancelled() {

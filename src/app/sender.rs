@@ -149,7 +149,22 @@ impl Sender {
 
     fn finish(&mut self, desk: &Desk, claimed: &Claimed, outcome: &Outcome) {
         let now = desk.clock.now();
+        let was_open = self.line.closed_until().is_none();
         self.line = self.line.after(outcome, now);
+        match outcome {
+            Outcome::Barred { bar, detail } => tracing::error!(
+                "the line to the gateway is paused: {}: {detail}; mend it, then: ringround line resume",
+                bar.in_words()
+            ),
+            Outcome::Unclear { reason } => tracing::warn!("message {} is in doubt: {reason}", claimed.id),
+            Outcome::NotSent { reason } if was_open => {
+                tracing::warn!("the gateway takes nothing: {reason}; trying again");
+            }
+            Outcome::Throttled { .. } if was_open => tracing::warn!("the gateway asks to wait"),
+            Outcome::Accepted { .. } if !was_open => tracing::info!("the gateway takes texts again"),
+            Outcome::Refused(refusal) => tracing::info!("message {} was refused: {}", claimed.id, refusal.detail),
+            _ => {}
+        }
         if let Outcome::Refused(Refusal { class: RefusalClass::OptedOut, .. }) = outcome {
             desk.revoke(claimed.contact, Revocation::Left(None)); // committed with the next turn
             self.left.push(claimed.contact);

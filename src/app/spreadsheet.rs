@@ -38,7 +38,7 @@ pub struct Sheet {
 const LONGEST_CELL: usize = 500;
 
 /// Reads a whole file.
-pub fn read(bytes: &[u8], rules: &PhoneRules, stated: &Stated) -> Sheet {
+pub fn read(bytes: &[u8], rules: &PhoneRules, stated: &Stated, today: Date) -> Sheet {
     let (text, encoding) = decode(bytes);
     let mut sheet = Sheet { encoding, ..Sheet::default() };
     let (text, told) = excel_separator(&text);
@@ -62,7 +62,7 @@ pub fn read(bytes: &[u8], rules: &PhoneRules, stated: &Stated) -> Sheet {
         ));
         return sheet;
     }
-    let reading = Reading { headings: &headings, columns: &columns, rules, stated, delimiter };
+    let reading = Reading { headings: &headings, columns: &columns, rules, stated, today, delimiter };
     for record in records {
         if cells(record.text, delimiter).iter().all(|cell| cell.trim().is_empty()) {
             continue;
@@ -166,6 +166,7 @@ struct Reading<'a> {
     columns: &'a HashMap<usize, Column>,
     rules: &'a PhoneRules,
     stated: &'a Stated,
+    today: Date,
     delimiter: char,
 }
 
@@ -266,6 +267,13 @@ impl Reading<'_> {
             }
             read
         };
+        if date.is_some_and(|date| date > self.today) {
+            let (value, advice) =
+                (date.map(|d| d.to_string()), "look at day, month and year: consent can't be younger than today");
+            let value = value.unwrap_or_default();
+            problems.push(problem(line, date_heading, "in_the_future", &value, "this day is still to come", advice));
+            return None;
+        }
         Some(Permission {
             source: or(source, &self.stated.source)?,
             date: date?,

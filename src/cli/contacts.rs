@@ -290,6 +290,9 @@ fn said_text(line: &ConversationLine, reveal: bool) -> String {
 }
 
 async fn add(setting: &Setting, desk: &Desk, draft: &ContactDraft, list: &str) -> Done {
+    if draft.permission.as_ref().is_some_and(|p| p.date > desk.today()) {
+        return Err(Failure::new(2, "the day of consent is still to come", "look at --consent-date"));
+    }
     let phones = std::slice::from_ref(&draft.phone);
     let contact = desk.store.contact(&draft.phone).await?;
     let standings = match &contact {

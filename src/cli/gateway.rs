@@ -100,12 +100,21 @@ fn check(setting: &Setting, named: Option<&str>) -> Done {
         for what in &lacking {
             say!("the account lacks something: {what}");
         }
+        lacking.extend(no_way_in(profile, &settings).inspect(|what| say!("the settings lack something: {what}")));
     }
     let sound = !any_error(&problems) && lacking.is_empty();
     if !setting.json {
         say!("{shown}: {}", if sound { "sound" } else { "not sound" });
     }
     Ok(if sound { 0 } else { FOUND_PROBLEMS })
+}
+
+/// What is wrong where texts of parents, STOP among them, could never reach us.
+pub(super) fn no_way_in(profile: &Profile, settings: &Settings) -> Option<String> {
+    let deaf = settings.hooks.is_none() && profile.poll_every().is_none();
+    deaf.then(|| {
+        "hooks.listen: this gateway can't be asked for received texts, so a STOP would never arrive".to_owned()
+    })
 }
 
 /// The account of the settings, with its secrets.

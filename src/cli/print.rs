@@ -49,12 +49,26 @@ fn picture(file: &str, source: &str, problem: &Problem) -> String {
     if let Some(place) = problem.place {
         let end = first_line_end(source, place.start, place.end);
         let mark = AnnotationKind::Primary.span(place.start..end);
-        group = group.element(Snippet::source(source).path(file).annotation(mark));
+        let shown = if problem.code == "config.bare_secret" {
+            hidden(source, place.start, place.end)
+        } else {
+            source.to_owned()
+        };
+        group = group.element(Snippet::source(shown).path(file).annotation(mark));
     }
     if !problem.hint.is_empty() {
         group = group.element(Level::HELP.message(&problem.hint));
     }
     Renderer::plain().render(&[group])
+}
+
+/// The source without the secret that should not stand there: what is printed ends up in tickets.
+fn hidden(source: &str, start: usize, end: usize) -> String {
+    let place = |(at, c): (usize, char)| {
+        let inside = (start..end).contains(&at) && c.is_ascii() && !c.is_whitespace();
+        if inside { '*' } else { c }
+    };
+    source.char_indices().map(place).collect()
 }
 
 /// A text over several lines is marked on its first one only.

@@ -29,6 +29,9 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
     log();
     let mut settings = setting.settings()?;
     let provider = gateway::provider(&settings)?;
+    if let Some(lack) = gateway::no_way_in(provider.profile(), &settings) {
+        return Err(Failure::new(78, lack, "set it, like 127.0.0.1:8711, and publish it as gateway.callback_url"));
+    }
     let (profile, own) = (provider.profile(), &mut settings.gateway);
     // What the provider needs is not ours to shorten; how fast it takes texts is not ours to exceed.
     if !provider.is_loopback() {

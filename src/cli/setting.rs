@@ -113,6 +113,11 @@ impl Setting {
         settings.socket.clone().or_else(beside).unwrap_or_else(|| PathBuf::from("/run/ringround/control.sock"))
     }
 
+    /// Does a service run that sends?
+    pub(super) async fn is_served(&self, settings: &Settings) -> bool {
+        control::is_listening(&self.socket(settings)).await.unwrap_or(true) // where it can't be known, nothing is said
+    }
+
     /// There is something new for the worker.
     pub(super) fn wake(&self) {
         if let Some(asked) = &self.asked {

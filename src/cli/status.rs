@@ -56,7 +56,14 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
         );
         for (name, reason, since) in pauses {
             let what = if name == "all" { "All sending" } else { "The line to the gateway" };
-            say!("  {what} is paused since {}: {reason}", print::utc(since));
+            let resume = if name == "all" { "ringround resume" } else { "ringround line resume" };
+            say!("  {what} is paused since {}: {reason}. To go on: {resume}", print::utc(since));
+        }
+        for campaign in campaigns.iter().filter(|c| c.state == CampaignState::Paused) {
+            say!("  {} is paused: ringround campaign resume {}", campaign.id, campaign.id);
+        }
+        if !setting.is_served(&desk.settings).await {
+            say!("  The service does not run: nothing is sent, and nothing received, until it does (ringround run).");
         }
         for (name, standing, people) in lists(&desk).await? {
             say!("  list {name}: {} {standing}", print::people(people));

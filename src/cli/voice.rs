@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::io::Write;
 
 tokio::task_local! {
     static CAPTURED: RefCell<Captured>;
@@ -33,14 +34,26 @@ pub(super) fn is_captured() -> bool {
 /// A line of data, to standard output.
 pub(super) fn to_out(line: fmt::Arguments<'_>) {
     if CAPTURED.try_with(|c| c.borrow_mut().out.push_str(&format!("{line}\n"))).is_err() {
-        println!("{line}");
+        written(writeln!(std::io::stdout(), "{line}"));
     }
 }
 
 /// A line of talk, to standard error.
 pub(super) fn to_err(line: fmt::Arguments<'_>) {
     if CAPTURED.try_with(|c| c.borrow_mut().err.push_str(&format!("{line}\n"))).is_err() {
-        eprintln!("{line}");
+        let _ = writeln!(std::io::stderr(), "{line}"); // nobody listens: there is nobody to tell
+    }
+}
+
+/// Whoever read our output may have had enough (`| head`), which is no failure; a full disk is one.
+fn written(done: std::io::Result<()>) {
+    match done {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: the output can't be written: {error}");
+            std::process::exit(1);
+        }
     }
 }
 

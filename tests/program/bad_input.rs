@@ -65,6 +65,17 @@ fn a_spreadsheet_with_broken_rows_loads_the_good_ones() {
 }
 
 #[test]
+fn consent_from_the_future_is_no_proof() {
+    let folder = installation();
+    let row = "07700900101,phone call,2031-11-17,2022-01\n";
+    fs::write(folder.path().join("p.csv"), format!("phone,consent source,consent date,wording\n{row}")).unwrap();
+    let said = ringround(folder.path(), &["import", "p.csv"]);
+    assert_eq!(said.code, 3, "{}{}", said.out, said.err);
+    let all = format!("{}{}", said.out, said.err);
+    assert!(all.contains("consent date") && all.contains("2031-11-17") && all.contains("still to come"), "{all}");
+}
+
+#[test]
 fn files_that_are_no_spreadsheet_are_refused_in_words() {
     let folder = installation();
     for (name, bytes, word) in [

@@ -20,7 +20,11 @@ const FILLINGS: [(&str, &[&str]); 7] = [
 ];
 
 /// What only one engine has, and is only asked there.
-const OF_ONE: [(&str, Engine); 2] = [("sqlite_master", Engine::Sqlite), ("information_schema", Engine::Postgres)];
+const OF_ONE: [(&str, Engine); 3] = [
+    ("sqlite_master", Engine::Sqlite),
+    ("information_schema", Engine::Postgres),
+    ("pg_try_advisory_lock", Engine::Postgres),
+];
 
 /// A string literal of a source file.
 struct Literal {
