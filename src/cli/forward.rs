@@ -1,6 +1,7 @@
 //! Hands a changing command to the running service, if one runs: one program alone changes the database.
 
 use super::setting::{Setting, local_user};
+use super::voice::{say, tell};
 use super::{Command, Failure, campaign};
 use crate::app::control::{self, Request};
 use std::collections::BTreeMap;
@@ -48,8 +49,12 @@ pub(super) async fn forward(
         )
     })?;
     let Some(response) = answered else { return Ok(None) };
-    print!("{}", response.out);
-    eprint!("{}", response.err);
+    for line in response.out.lines() {
+        say!("{line}");
+    }
+    for line in response.err.lines() {
+        tell!("{line}");
+    }
     Ok(Some(response.code))
 }
 
