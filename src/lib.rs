@@ -8,5 +8,6 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod engine;
+pub mod fault;
 pub mod gateway;
 pub mod store;

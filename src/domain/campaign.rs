@@ -82,6 +82,8 @@ pub struct Step {
     pub no_phone_reason: Option<String>,
     /// Who said DONE gets no more of it.
     pub stops_when_done: bool,
+    /// What stays in doubt may be sent again (`in_doubt = "resend"`); else it waits for a person.
+    pub may_resend: bool,
     /// A hash of all that a person would call "what this step does", for freezing.
     pub fingerprint: String,
 }

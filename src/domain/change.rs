@@ -100,8 +100,8 @@ pub enum Change {
     WaitingCancelled { contact: Id, list: Option<String>, reason: &'static str, at: Timestamp },
     /// Edge E13 for all that waits of one campaign.
     CampaignCancelled { campaign: String, reason: &'static str, at: Timestamp },
-    /// A look-up did not find a message in doubt; asked again at `again_at`.
-    DoubtAsked { message: Id, absent: i64, again_at: Timestamp },
+    /// A look-up did not find a message in doubt; asked again at `again_at`. Guard: nobody else has asked meanwhile.
+    DoubtAsked { message: Id, asked: Timestamp, absent: i64, again_at: Timestamp },
 
     // Reports
     /// Guard: not stored before.
@@ -119,6 +119,8 @@ pub struct MessageMove {
     pub to: State,
     /// The epoch of the claim this outcome belongs to, for moves out of `submitting` by the sender.
     pub epoch: Option<i64>,
+    /// For moves out of `in_doubt` by a question: the hour the question was due. A later doubt has another one.
+    pub asked: Option<Timestamp>,
     /// Why, for people.
     pub reason: Option<String>,
     /// The gateway's id, where now known.
@@ -133,7 +135,7 @@ pub struct MessageMove {
 impl MessageMove {
     /// A move with nothing but its reason.
     pub fn new(id: Id, from: State, to: State, at: Timestamp) -> Self {
-        Self { id, from, to, epoch: None, reason: None, gateway_id: None, next_at: None, at }
+        Self { id, from, to, epoch: None, asked: None, reason: None, gateway_id: None, next_at: None, at }
     }
 
     /// The same move, said why.

@@ -20,6 +20,14 @@ pub struct Doubt {
     pub text: String,
     /// How often the gateway has said that it does not know it.
     pub absent: i64,
+    /// When it was to be asked about: a decision holds only for this very doubt.
+    pub ask_at: Timestamp,
+    /// When it was claimed first, as far as the store knows: the window in which a gateway refuses repeats counts from here.
+    pub first_at: Timestamp,
+    /// Its step says: what stays in doubt may be sent again.
+    pub may_resend: bool,
+    /// Nothing of it may leave at or after this instant.
+    pub not_after: Timestamp,
 }
 
 // By hand: the text may hold a name.

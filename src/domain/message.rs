@@ -13,6 +13,7 @@
 //!   unresolved ─ E14 decide (a person) ─▶ accepted, queued, cancelled
 //!   unresolved ─ E17 late report ─▶ delivered, undelivered         undelivered ─ E19 better report ─▶ delivered
 //!   queued ─ E21 belied by a report ─▶ accepted, delivered, undelivered
+//!   held, queued ─ E22 restored from a backup ─▶ in_doubt
 //! ```
 //!
 //! E1 makes a message (`queued` or `held`), E4 is the moment its bytes leave: no edge of this chart.
@@ -116,7 +117,7 @@ pub enum Edge {
     Doubt,
     /// E9 in_doubt → accepted
     Found,
-    /// E10 in_doubt → queued
+    /// E10 in_doubt → queued: it never arrived; or, E10a, the gateway refuses repeats; or, E10b, the step's policy
     Absent,
     /// E11 in_doubt → unresolved
     GiveUp,
@@ -138,9 +139,36 @@ pub enum Edge {
     EarlyReport,
     /// E21 queued → accepted, delivered, undelivered: it waits to be sent again, but a report shows that it was sent
     Belied,
+    /// E22 held, queued → in_doubt: the database was restored, and may have forgotten that it was sent
+    Restored,
 }
 
 impl Edge {
+    /// Its number on the chart.
+    pub fn number(self) -> &'static str {
+        match self {
+            Self::Release => "E2",
+            Self::Claim => "E3",
+            Self::Accept => "E5",
+            Self::Retry => "E6",
+            Self::Reject => "E7",
+            Self::Doubt => "E8",
+            Self::Found => "E9",
+            Self::Absent => "E10",
+            Self::GiveUp => "E11",
+            Self::Report => "E12",
+            Self::Drop => "E13",
+            Self::Decide => "E14",
+            Self::Overtake => "E16",
+            Self::LateReport => "E17",
+            Self::DoubtReported => "E18",
+            Self::BetterReport => "E19",
+            Self::EarlyReport => "E20",
+            Self::Belied => "E21",
+            Self::Restored => "E22",
+        }
+    }
+
     /// The edge from one state to another; none where the chart has no such move.
     pub fn between(from: State, to: State) -> Option<Self> {
         use State::{
@@ -166,6 +194,7 @@ impl Edge {
             (Undelivered, Delivered) => Self::BetterReport,
             (Submitting, Delivered | Undelivered) => Self::EarlyReport,
             (Queued, Accepted | Delivered | Undelivered) => Self::Belied,
+            (Held | Queued, InDoubt) => Self::Restored,
             _ => return None,
         })
     }
@@ -205,6 +234,8 @@ pub struct NewMessage {
     pub not_before: Timestamp,
     /// Not at or after this instant (half-open).
     pub not_after: Timestamp,
+    /// Its step says: what stays in doubt may be sent again.
+    pub may_resend: bool,
 }
 
 /// A claimed message: its intent is durable, its bytes have not left.

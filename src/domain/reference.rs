@@ -16,37 +16,47 @@ const CHECK_BYTES: usize = 4;
 /// Makes references and reads them back.
 #[derive(Clone)]
 pub struct Mint {
-    generation: [u8; GENERATION_BYTES],
+    /// (first message id, generation), ascending: a restore begins a new one.
+    generations: Vec<(Id, [u8; GENERATION_BYTES])>,
     key: [u8; 32],
 }
 
 impl Mint {
-    /// A mint for one generation; `key` is 32 random bytes kept with the database.
-    pub fn new(generation: u32, key: [u8; 32]) -> Self {
-        let [_, a, b, c] = generation.to_be_bytes();
-        Self { generation: [a, b, c], key }
+    /// A mint for a database's generations: (the first message id that carries it, the generation), ascending. `key` is
+    /// 32 random bytes kept with the database.
+    pub fn new(generations: &[(Id, u32)], key: [u8; 32]) -> Self {
+        let bytes = |generation: u32| {
+            let [_, a, b, c] = generation.to_be_bytes();
+            [a, b, c]
+        };
+        Self { generations: generations.iter().map(|(first, g)| (*first, bytes(*g))).collect(), key }
+    }
+
+    /// The generation of a message: the last one that began at or before it.
+    fn generation(&self, message: Id) -> [u8; GENERATION_BYTES] {
+        let before = self.generations.iter().rev().find(|(first, _)| *first <= message);
+        before.map(|(_, generation)| *generation).unwrap_or_default()
     }
 
     /// The reference of a message.
     pub fn reference(&self, message: Id) -> String {
         let mut bytes = Vec::with_capacity(15);
-        bytes.extend(self.generation);
+        bytes.extend(self.generation(message));
         bytes.extend(message.to_be_bytes());
         let check = self.mac(&bytes).finalize().into_bytes();
         bytes.extend(&check[..CHECK_BYTES]);
         encode(&bytes)
     }
 
-    /// The message behind a reference of this generation; none for anything forged, foreign or older.
+    /// The message behind a reference; none for anything forged or foreign, and for an id that was given out again after
+    /// a restore.
     pub fn message(&self, reference: &str) -> Option<Id> {
         let bytes = decode(reference)?;
         let (body, check) = bytes.split_at_checked(GENERATION_BYTES + 8)?;
         let (generation, id) = body.split_at_checked(GENERATION_BYTES)?;
         self.mac(body).verify_truncated_left(check).ok()?; // constant time
-        if generation != self.generation {
-            return None;
-        }
-        Some(Id::from_be_bytes(id.try_into().ok()?))
+        let message = Id::from_be_bytes(id.try_into().ok()?);
+        (generation == self.generation(message)).then_some(message)
     }
 
     fn mac(&self, body: &[u8]) -> Hmac<Sha256> {
@@ -87,19 +97,30 @@ mod tests {
 
     #[test]
     fn a_reference_leads_back_to_its_message_and_only_to_it() {
-        let mint = Mint::new(0x00ab_cdef, [7; 32]);
+        let mint = Mint::new(&[(0, 0x00ab_cdef)], [7; 32]);
         for id in [0, 1, 41, i64::from(u32::MAX), i64::MAX] {
             let reference = mint.reference(id);
             assert_eq!(reference.len(), 24);
             assert_eq!(mint.message(&reference), Some(id));
-            assert_eq!(Mint::new(0x00ab_cdee, [7; 32]).message(&reference), None, "another generation");
-            assert_eq!(Mint::new(0x00ab_cdef, [8; 32]).message(&reference), None, "another key");
+            assert_eq!(Mint::new(&[(0, 0x00ab_cdee)], [7; 32]).message(&reference), None, "another generation");
+            assert_eq!(Mint::new(&[(0, 0x00ab_cdef)], [8; 32]).message(&reference), None, "another key");
         }
     }
 
     #[test]
+    fn after_a_restore_an_id_given_out_again_is_another_reference() {
+        let before = Mint::new(&[(0, 1)], [7; 32]);
+        let after = Mint::new(&[(0, 1), (100, 2)], [7; 32]);
+        assert_eq!(after.reference(99), before.reference(99), "what was there is still known by its name");
+        assert_ne!(after.reference(100), before.reference(100));
+        assert_eq!(after.message(&before.reference(99)), Some(99));
+        assert_eq!(after.message(&before.reference(100)), None, "a text that this database has forgotten");
+        assert_eq!(after.message(&after.reference(100)), Some(100));
+    }
+
+    #[test]
     fn no_changed_character_survives() {
-        let mint = Mint::new(1, [9; 32]);
+        let mint = Mint::new(&[(0, 1)], [9; 32]);
         let good = mint.reference(123_456);
         for at in 0..good.len() {
             for c in "abz27".chars().filter(|c| good.chars().nth(at) != Some(*c)) {

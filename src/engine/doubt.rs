@@ -22,8 +22,10 @@ pub fn resolve(
     report_within: SignedDuration,
     now: Timestamp,
 ) -> Decision {
-    let to = |state| MessageMove::new(doubt.id, State::InDoubt, state, now);
     let again_at = now.checked_add(BETWEEN.min(settle)).unwrap_or(now);
+    let to =
+        |state| MessageMove { asked: Some(doubt.ask_at), ..MessageMove::new(doubt.id, State::InDoubt, state, now) };
+    let asked = |absent| Change::DoubtAsked { message: doubt.id, asked: doubt.ask_at, absent, again_at };
     let old = now.duration_since(doubt.since) > GIVE_UP;
     let change = match answer {
         LookUp::Found { gateway_id } => Change::MessageMoved(MessageMove {
@@ -35,7 +37,7 @@ pub fn resolve(
             next_at: Some(now),
             ..to(State::Queued).because("asked the gateway twice: it never had it")
         }),
-        LookUp::Absent => Change::DoubtAsked { message: doubt.id, absent: doubt.absent + 1, again_at },
+        LookUp::Absent => asked(doubt.absent + 1),
         LookUp::Unknown if old => Change::MessageMoved(
             to(State::Unresolved).because("the gateway could not say for a day: a person must decide"),
         ),
@@ -43,7 +45,7 @@ pub fn resolve(
         LookUp::Mute => Change::MessageMoved(
             to(State::Unresolved).because("this gateway can't be asked, and sent no report: a person must decide"),
         ),
-        LookUp::Unknown => Change::DoubtAsked { message: doubt.id, absent: doubt.absent, again_at },
+        LookUp::Unknown => asked(doubt.absent),
     };
     Decision(vec![change])
 }

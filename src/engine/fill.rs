@@ -48,6 +48,7 @@ pub fn fill(
                 parts: chosen.parts,
                 not_before,
                 not_after: occurrence.not_after,
+                may_resend: step.may_resend,
             }),
             Err(pass) => *passed.entry(pass).or_default() += 1,
         }

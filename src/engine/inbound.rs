@@ -280,6 +280,7 @@ impl Desk<'_> {
             text: said,
             not_before: self.now,
             not_after,
+            may_resend: false,
         }]));
     }
 

@@ -33,6 +33,7 @@ pub fn send_test(
         text: said,
         not_before: now,
         not_after: now.saturating_add(WITHIN).unwrap_or(now),
+        may_resend: false,
     };
     let id = message.id;
     let event = Event::new(ids.take(), now, EventKind::Tested, ground.by, ground.how).about(tester.id, None);

@@ -3,6 +3,7 @@
 //! timeout, body included; 64 KiB of answer and no more.
 
 use super::request::{Method, Request};
+use crate::fault;
 use reqwest::redirect::Policy;
 use secrecy::ExposeSecret;
 use std::net::IpAddr;
@@ -76,9 +77,11 @@ impl Client {
             building = building.header(name, value.expose_secret());
         }
         if let Some(body) = &request.body {
-            building = building.body(body.clone());
+            building = building.body(whole(body));
         }
+        fault::at("E4", "before");
         let response = building.send().await.map_err(no_answer)?;
+        fault::at("E4", "after");
         let status = response.status().as_u16();
         let headers = response.headers().iter();
         let headers = headers.map(|(n, v)| (n.as_str().to_owned(), String::from_utf8_lossy(v.as_bytes()).into_owned()));
@@ -86,6 +89,38 @@ impl Client {
         let (body, truncated) = read(response).await?;
         Ok(Answered { status, headers, body, truncated })
     }
+}
+
+#[cfg(not(feature = "faults"))]
+fn whole(body: &[u8]) -> reqwest::Body {
+    body.to_vec().into()
+}
+
+/// For tests that kill the program while the bytes leave: the body goes in two halves, the second after the first.
+#[cfg(feature = "faults")]
+fn whole(body: &[u8]) -> reqwest::Body {
+    use http_body_util::StreamBody;
+    use hyper::body::{Bytes, Frame};
+    if !fault::is_set("E4", "inside") {
+        return body.to_vec().into();
+    }
+    let (first, second) = body.split_at(body.len() / 2);
+    let (first, second) = (Bytes::copy_from_slice(first), Bytes::copy_from_slice(second));
+    let halves = futures_util::stream::unfold(0, move |half| {
+        let (first, second) = (first.clone(), second.clone());
+        async move {
+            match half {
+                0 => Some((Ok::<_, std::convert::Infallible>(Frame::data(first)), 1)),
+                1 => {
+                    tokio::task::yield_now().await; // what is there is written meanwhile
+                    fault::at("E4", "inside");
+                    Some((Ok(Frame::data(second)), 2))
+                }
+                _ => None,
+            }
+        }
+    });
+    reqwest::Body::wrap(StreamBody::new(Box::pin(halves)))
 }
 
 async fn read(mut response: reqwest::Response) -> Result<(Vec<u8>, bool), NoAnswer> {

@@ -11,6 +11,7 @@ use crate::domain::change::Decision;
 use crate::domain::ids::Id;
 use crate::domain::message::Claimed;
 use crate::domain::phone::Phone;
+use crate::fault;
 use jiff::Timestamp;
 use sqlx::AssertSqlSafe;
 
@@ -73,7 +74,14 @@ impl Store {
         let mut tx = self.db.begin().await?;
         let applied = self.apply(&mut tx, outcomes, now).await?;
         let claimed = claim(&mut tx, request, now).await?;
+        if !claimed.is_empty() {
+            fault::at("E3", "before");
+        }
         tx.commit().await?;
+        super::commit::passed(outcomes, "after");
+        if !claimed.is_empty() {
+            fault::at("E3", "after");
+        }
         Ok((applied, claimed))
     }
 }

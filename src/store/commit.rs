@@ -11,7 +11,9 @@ use crate::domain::consent::Event;
 use crate::domain::contact::Contact;
 use crate::domain::ids::Id;
 use crate::domain::inbound::InboundText;
+use crate::domain::message::Edge;
 use crate::domain::report::DeliveryReport;
+use crate::fault;
 use jiff::Timestamp;
 use sqlx::AssertSqlSafe;
 
@@ -24,6 +26,7 @@ impl Store {
         let mut tx = self.db.begin().await?;
         let applied = self.apply(&mut tx, decisions, now).await?;
         tx.commit().await?;
+        passed(decisions, "after");
         Ok(applied)
     }
 
@@ -47,6 +50,7 @@ impl Store {
             }
             applied.push(held);
         }
+        passed(decisions, "before");
         Ok(applied)
     }
 
@@ -98,10 +102,29 @@ impl Store {
             Change::CampaignCancelled { campaign, reason, at } => {
                 tx.run(CANCEL_CAMPAIGN, args![campaign, *reason, *at]).await
             }
-            Change::DoubtAsked { message, absent, again_at } => {
-                tx.run(ASK_AGAIN, args![*message, *absent, *again_at]).await
+            Change::DoubtAsked { message, asked, absent, again_at } => {
+                tx.run(ASK_AGAIN, args![*message, *asked, *absent, *again_at]).await
             }
             Change::ReportStored(report) => store_report(tx, report).await,
+        }
+    }
+}
+
+/// Tests kill the program here; see `fault`.
+pub(super) fn passed(decisions: &[Decision], side: &str) {
+    if !cfg!(feature = "faults") {
+        return;
+    }
+    for change in decisions.iter().flat_map(|Decision(changes)| changes) {
+        match change {
+            Change::MessagesQueued(_) => fault::at("E1", side),
+            Change::MessageMoved(moved) => {
+                if let Some(edge) = Edge::between(moved.from, moved.to) {
+                    fault::at(edge.number(), side);
+                }
+            }
+            Change::WaitingCancelled { .. } | Change::CampaignCancelled { .. } => fault::at("E13", side),
+            _ => {}
         }
     }
 }
@@ -134,7 +157,8 @@ const CANCEL_WAITING: &str = "UPDATE messages SET state = 'cancelled', reason = 
       AND (CAST($2 AS TEXT) IS NULL OR list = $2)";
 const CANCEL_CAMPAIGN: &str = "UPDATE messages SET state = 'cancelled', reason = $2, ended_at = $3
     WHERE campaign = $1 AND state IN ('queued', 'held')";
-const ASK_AGAIN: &str = "UPDATE messages SET absent = $2, ask_at = $3 WHERE id = $1 AND state = 'in_doubt'";
+const ASK_AGAIN: &str = "UPDATE messages SET absent = $3, ask_at = $4
+    WHERE id = $1 AND state = 'in_doubt' AND ask_at = $2";
 
 async fn add_contact(tx: &mut Tx, contact: &Contact, hash: &str) -> Result<u64, StoreError> {
     tx.run(

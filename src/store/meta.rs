@@ -2,7 +2,7 @@
 
 use super::db::args;
 use super::{Db, Store, StoreError};
-use crate::domain::ids::Ids;
+use crate::domain::ids::{Id, Ids};
 use crate::domain::phone::Phone;
 use crate::domain::reference::Mint;
 use hmac::{Hmac, KeyInit, Mac};
@@ -14,13 +14,14 @@ use std::fmt;
 pub struct Identity {
     number_key: [u8; 32],
     reference_key: [u8; 32],
-    generation: u32,
+    /// (first message id, generation), ascending.
+    generations: Vec<(Id, u32)>,
 }
 
 // By hand: keys are never printed.
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Identity(generation {})", self.generation)
+        write!(f, "Identity({} generations)", self.generations.len())
     }
 }
 
@@ -33,38 +34,42 @@ impl Identity {
         let derived =
             |purpose: &str| hex(&Sha256::new().chain_update(seed).chain_update(purpose.as_bytes()).finalize());
         let mut tx = db.begin().await?;
-        for (name, value) in [
-            ("number_key", derived("number")),
-            ("reference_key", derived("reference")),
-            ("generation", derived("generation").chars().take(6).collect()),
-            ("epoch", "0".to_owned()),
-        ] {
+        for (name, value) in
+            [("number_key", derived("number")), ("reference_key", derived("reference")), ("epoch", "0".to_owned())]
+        {
             tx.run("INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING", args![name, &value])
                 .await?;
         }
+        let generation: String = derived("generation").chars().take(6).collect();
+        tx.run(
+            "INSERT INTO generations (first_id, generation) SELECT 0, CAST($1 AS TEXT)
+             WHERE NOT EXISTS (SELECT 1 FROM generations)",
+            args![&generation],
+        )
+        .await?;
         tx.commit().await
     }
 
     pub(super) async fn read(db: &Db) -> Result<Self, StoreError> {
-        let mut identity = Self { number_key: [0; 32], reference_key: [0; 32], generation: 0 };
+        let mut identity = Self { number_key: [0; 32], reference_key: [0; 32], generations: Vec::new() };
         for row in db.rows("SELECT name, value FROM meta", vec![]).await? {
             let value = row.text(1)?;
             match row.text(0)?.as_str() {
                 "number_key" => identity.number_key = key(&value)?,
                 "reference_key" => identity.reference_key = key(&value)?,
-                "generation" => {
-                    identity.generation =
-                        u32::from_str_radix(&value, 16).map_err(|_| StoreError::Corrupt("meta.generation"))?;
-                }
                 _ => {}
             }
+        }
+        for row in db.rows("SELECT first_id, generation FROM generations ORDER BY first_id", vec![]).await? {
+            let generation = u32::from_str_radix(&row.text(1)?, 16);
+            identity.generations.push((row.int(0)?, generation.map_err(|_| StoreError::Corrupt("generations"))?));
         }
         Ok(identity)
     }
 
     /// The mint of this database's references.
     pub fn mint(&self) -> Mint {
-        Mint::new(self.generation, self.reference_key)
+        Mint::new(&self.generations, self.reference_key)
     }
 
     /// HMAC-SHA-256 of the number under this database's key, in hex.

@@ -13,7 +13,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 /// The newest migration this program knows.
-pub const SCHEMA_VERSION: i64 = 1;
+pub const SCHEMA_VERSION: i64 = 2;
 
 /// Where a database is. The address of a PostgreSQL server may hold a password: it is never printed.
 #[derive(Clone, Debug)]
@@ -51,8 +51,14 @@ impl Place {
 }
 
 fn migrator() -> Migrator {
-    let first = include_str!("../../migrations/0001_first.sql").into_sql_str();
-    Migrator::with_migrations(vec![Migration::new(1, Cow::Borrowed("first"), MigrationType::Simple, first, false)])
+    let all = [
+        (1, "first", include_str!("../../migrations/0001_first.sql")),
+        (2, "workers", include_str!("../../migrations/0002_workers.sql")),
+    ];
+    let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
+        Migration::new(version, Cow::Borrowed(name), MigrationType::Simple, sql.into_sql_str(), false)
+    };
+    Migrator::with_migrations(all.into_iter().map(migration).collect())
 }
 
 async fn connect(place: &Place, create: bool) -> Result<Db, StoreError> {

@@ -131,7 +131,7 @@ impl Store {
             .db
             .rows(
                 "SELECT m.id, COALESCE(m.answered_at, m.claimed_at, m.created_at), m.absent, c.phone, b.body,
-                   COALESCE(m.claimed_at, m.created_at)
+                   COALESCE(m.claimed_at, m.created_at), m.ask_at, m.created_at, m.may_resend, m.not_after
                  FROM messages m JOIN contacts c ON c.id = m.contact_id JOIN bodies b ON b.id = m.body_id
                  WHERE m.state = 'in_doubt' AND m.ask_at <= $1 ORDER BY m.ask_at, m.id LIMIT $2",
                 args![now, limit],
@@ -140,7 +140,18 @@ impl Store {
         let phone = |text: &str| Phone::from_e164(text).ok_or(StoreError::Corrupt("contacts.phone"));
         let doubt = |row: &Row| {
             let (id, since, absent) = (row.int(0)?, row.instant(1)?, row.int(2)?);
-            Ok(Doubt { id, since, handed_at: row.instant(5)?, absent, to: phone(&row.text(3)?)?, text: row.text(4)? })
+            Ok(Doubt {
+                id,
+                since,
+                handed_at: row.instant(5)?,
+                absent,
+                to: phone(&row.text(3)?)?,
+                text: row.text(4)?,
+                ask_at: row.instant(6)?,
+                first_at: row.instant(7)?,
+                may_resend: row.bool(8)?,
+                not_after: row.instant(9)?,
+            })
         };
         rows.iter().map(doubt).collect()
     }

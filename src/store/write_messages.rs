@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use sqlx::AssertSqlSafe;
 use std::collections::BTreeMap;
 
-/// Rows in one INSERT. 200 rows of 15 parameters stay far below SQLite's limit of 32,766.
+/// Rows in one INSERT. 200 rows of 17 parameters stay far below SQLite's limit of 32,766.
 const BLOCK: usize = 200;
 
 /// Stores the texts once, then the messages.
@@ -28,9 +28,9 @@ pub(super) async fn queue(tx: &mut Tx, messages: &[NewMessage], now: Timestamp) 
     for block in messages.chunks(BLOCK) {
         let sql = format!(
             "INSERT INTO messages (id, contact_id, broadcast_id, inbound_id, campaign, list, reply, body_id, parts,
-               not_before, not_after, state, attempts, epoch, absent, created_at)
+               not_before, not_after, state, attempts, epoch, absent, created_at, may_resend)
              VALUES {} ON CONFLICT DO NOTHING",
-            placeholders(block.len(), 16)
+            placeholders(block.len(), 17)
         );
         rows += tx.run(AssertSqlSafe(sql), block.iter().flat_map(|m| values(m, now)).collect()).await?;
     }
@@ -60,6 +60,7 @@ fn values(message: &NewMessage, now: Timestamp) -> Vec<Value> {
         0,
         0,
         now,
+        message.may_resend,
     ]
 }
 
@@ -85,7 +86,8 @@ pub(super) async fn move_one(tx: &mut Tx, moved: &MessageMove) -> Result<u64, St
         "UPDATE messages SET state = $3, reason = $4, gateway_id = COALESCE($5, gateway_id),
            not_before = COALESCE($6, not_before), ask_at = $7, answered_at = COALESCE($8, answered_at), ended_at = $9,
            absent = CASE WHEN $3 = 'in_doubt' THEN 0 ELSE absent END
-         WHERE id = $1 AND state = $2 AND (CAST($10 AS BIGINT) IS NULL OR epoch = $10)",
+         WHERE id = $1 AND state = $2 AND (CAST($10 AS BIGINT) IS NULL OR epoch = $10)
+           AND (CAST($11 AS BIGINT) IS NULL OR ask_at = $11)",
         args![
             moved.id,
             moved.from.as_str(),
@@ -97,6 +99,7 @@ pub(super) async fn move_one(tx: &mut Tx, moved: &MessageMove) -> Result<u64, St
             answered,
             ended,
             moved.epoch,
+            moved.asked,
         ],
     )
     .await

@@ -83,7 +83,7 @@ async fn every_edge_is_applied(world: &World) {
             assert_eq!(touched(world, id).await.gateway_id.as_deref(), Some("g1"));
         }
     }
-    assert_eq!(edges.len(), 18, "all edges that the chart names");
+    assert_eq!(edges.len(), 19, "all edges that the chart names");
 }
 
 async fn every_other_move_is_refused(world: &World) {
@@ -102,7 +102,7 @@ async fn every_other_move_is_refused(world: &World) {
         assert_eq!(touched(world, id).await, before);
         refused += 1;
     }
-    assert_eq!(refused, 121 - 29);
+    assert_eq!(refused, 121 - 31);
     assert_eq!(world.number("SELECT COUNT(*) FROM events").await, Some(0), "nor is anything written beside it");
 }
 
@@ -233,7 +233,7 @@ async fn a_second_doubt_counts_from_zero(world: &World) {
             world.done(vec![Change::MessageMoved(to(State::Submitting, State::InDoubt))]).await;
         }
         assert_eq!(world.store.doubts(world.now, 10).await.unwrap()[0].absent, 0);
-        world.done(vec![Change::DoubtAsked { message: id, absent: 1, again_at: world.now }]).await;
+        world.done(vec![Change::DoubtAsked { message: id, asked: world.now, absent: 1, again_at: world.now }]).await;
         assert_eq!(world.store.doubts(world.now, 10).await.unwrap()[0].absent, 1);
         world.done(vec![Change::MessageMoved(to(State::InDoubt, State::Queued))]).await;
     }

@@ -204,7 +204,7 @@ async fn messages(world: &World, family: Id) -> Vec<Case> {
     let second_answer = NewMessage { id: world.id(), ..answer.clone() };
     let doubted = world.text_in(family, State::InDoubt).await;
     let queued = world.due_text(family).await;
-    let asked = |message| Change::DoubtAsked { message, absent: 1, again_at: world.at(30) };
+    let asked = |message| Change::DoubtAsked { message, asked: world.now, absent: 1, again_at: world.at(30) };
     let at = world.now;
     let stored = |id, fingerprint: &str| {
         Change::ReportStored(DeliveryReport {

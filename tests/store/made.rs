@@ -124,6 +124,7 @@ impl World {
             parts: 1,
             not_before: self.now,
             not_after: self.at(3600),
+            may_resend: false,
         }
     }
 
@@ -152,10 +153,11 @@ impl World {
         text.id
     }
 
-    /// A text in this state, put there behind the store's back and claimed in epoch 1.
+    /// A text in this state, put there behind the store's back, claimed in epoch 1, and to be asked about now if it is in doubt.
     pub async fn text_in(&self, contact: Id, state: State) -> Id {
         let id = self.due_text(contact).await;
-        self.sql(&format!("UPDATE messages SET state = '{state}', epoch = 1 WHERE id = {id}")).await;
+        let ask_at = if state == State::InDoubt { self.now.as_millisecond().to_string() } else { "NULL".into() };
+        self.sql(&format!("UPDATE messages SET state = '{state}', epoch = 1, ask_at = {ask_at} WHERE id = {id}")).await;
         id
     }
 

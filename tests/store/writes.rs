@@ -209,8 +209,9 @@ async fn many_messages_go_in_at_once(world: &World) {
 async fn a_doubt_is_asked_again_later(world: &World) {
     let family = world.family(1).await;
     let message = world.text_in(family, State::InDoubt).await;
-    assert_eq!(world.store.doubts(world.at(99), 10).await.unwrap(), [], "nobody said yet when to ask");
-    world.done(vec![Change::DoubtAsked { message, absent: 1, again_at: world.at(30) }]).await;
+    let other = Change::DoubtAsked { message, asked: world.at(-1), absent: 1, again_at: world.at(60) };
+    assert!(!world.tried(vec![other]).await, "an answer to another doubt's question");
+    world.done(vec![Change::DoubtAsked { message, asked: world.now, absent: 1, again_at: world.at(30) }]).await;
     assert_eq!(world.store.doubts(world.at(29), 10).await.unwrap(), []);
     let doubts = world.store.doubts(world.at(30), 10).await.unwrap();
     assert_eq!((doubts[0].id, doubts[0].absent, doubts.len()), (message, 1, 1));

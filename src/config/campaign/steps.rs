@@ -31,6 +31,7 @@ pub(super) fn read_step(table: &Reader<'_>, campaign: &Campaign) -> Option<Step>
         phone,
         no_phone_reason,
         stops_when_done,
+        may_resend: false,
         fingerprint: String::new(),
     };
     step.fingerprint = fingerprint(&step);
