@@ -8,6 +8,7 @@ mod store {
     mod agreement;
     mod claims;
     mod edges;
+    mod fence;
     mod guards;
     mod made;
     mod opening;
@@ -16,5 +17,6 @@ mod store {
     mod statements;
     mod views;
     mod views_messages;
+    mod workers;
     mod writes;
 }

@@ -2,6 +2,8 @@
 //! here. Every part is a function of one turn, so that the same code runs on the system's clock and on a virtual one.
 
 pub mod account;
+mod attempt;
+pub mod beat;
 pub mod campaigns;
 pub mod control;
 pub mod desk;

@@ -23,6 +23,7 @@ pub async fn turn(desk: &Desk, gateway: &Gateway, pulse: &Pulse) -> Result<bool,
         let answer = gateway.look_up(&asked, desk.clock.now()).await;
         let now = desk.clock.now(); // an answer may take long, and the next question counts from it
         let decision = doubt::resolve(doubt, &answer, waits.settle, waits.report_within, now);
+        let decision = if gateway.reports_by_its_own_id() { decision.with_handles() } else { decision };
         desk.store.commit_one(decision, now).await?;
     }
     Ok(!doubts.is_empty())

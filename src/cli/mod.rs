@@ -88,7 +88,7 @@ enum Command {
     /// Send nothing at all until it is resumed
     Pause(pause::PauseArgs),
     /// Go on after a pause of everything
-    Resume,
+    Resume(pause::ResumeArgs),
     /// Look at the installation from all sides, and say what to do
     Doctor(doctor::Args),
 }
@@ -102,7 +102,7 @@ impl Command {
             Self::Contacts(args) => args.changes(),
             Self::Inbox(args) => args.changes(),
             Self::Gateway(args) => args.changes(),
-            Self::SendTest(_) | Self::Line(_) | Self::Pause(_) | Self::Resume => true,
+            Self::SendTest(_) | Self::Line(_) | Self::Pause(_) | Self::Resume(_) => true,
             Self::Demo(_) | Self::Check(_) | Self::Plan(_) | Self::Status(_) | Self::Inspect(_) => false,
             Self::Migrate(_) | Self::Run(_) | Self::Doctor(_) => false,
         }
@@ -149,7 +149,7 @@ async fn execute(setting: &Setting, command: Command) -> Done {
         Command::Gateway(args) => gateway::run(setting, args).await,
         Command::Line(args) => pause::line(setting, args).await,
         Command::Pause(args) => pause::pause_all(setting, args).await,
-        Command::Resume => pause::resume_all(setting).await,
+        Command::Resume(args) => pause::resume_all(setting, args).await,
         Command::Doctor(args) => doctor::run(setting, args).await,
     }
 }

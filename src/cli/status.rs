@@ -55,8 +55,12 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
             )
         );
         for (name, reason, since) in pauses {
-            let what = if name == "all" { "All sending" } else { "The line to the gateway" };
-            let resume = if name == "all" { "ringround resume" } else { "ringround line resume" };
+            let (what, resume) = match name.as_str() {
+                "line" => ("The line to the gateway", "ringround line resume"),
+                "fence" => ("Because of a restore all sending", "ringround resume --after-restore"),
+                "clock" => ("Because of the clock all sending", "set it right, or: ringround resume --clock-is-right"),
+                _ => ("All sending", "ringround resume"),
+            };
             say!("  {what} is paused since {}: {reason}. To go on: {resume}", print::utc(since));
         }
         for campaign in campaigns.iter().filter(|c| c.state == CampaignState::Paused) {

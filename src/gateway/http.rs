@@ -2,6 +2,7 @@
 //! credentials elsewhere), no retries of the client's own, no proxies from the environment, no decompression; one total
 //! timeout, body included; 64 KiB of answer and no more.
 
+use super::LONGEST_REQUEST;
 use super::request::{Method, Request};
 use crate::fault;
 use reqwest::redirect::Policy;
@@ -10,8 +11,6 @@ use std::net::IpAddr;
 use std::time::Duration;
 use thiserror::Error;
 
-/// From the first byte of the connection to the last byte of the answer.
-pub const TIMEOUT: Duration = Duration::from_secs(20);
 /// More of an answer than this is never read.
 pub const MOST_BYTES: usize = 64 * 1024;
 
@@ -53,7 +52,7 @@ impl Client {
             .pool_max_idle_per_host(0)
             .no_proxy()
             .referer(false)
-            .timeout(TIMEOUT)
+            .timeout(LONGEST_REQUEST.unsigned_abs())
             .connect_timeout(Duration::from_secs(10))
             .user_agent(concat!("ringround/", env!("CARGO_PKG_VERSION")))
             .build()

@@ -31,6 +31,9 @@ use jiff::{SignedDuration, Timestamp};
 use simulated::World;
 use std::rc::Rc;
 
+/// From the first byte of the connection to the last byte of the answer: a request takes no longer.
+pub const LONGEST_REQUEST: SignedDuration = SignedDuration::from_secs(20);
+
 /// One text, ready for the wire.
 #[derive(Clone)]
 pub struct Submission {
@@ -70,6 +73,14 @@ impl Gateway {
         match self {
             Self::Provider(provider) if matches!(provider.profile().class(), Class::C | Class::D) => 2,
             Self::Simulated(_) | Self::Provider(_) => 2000,
+        }
+    }
+
+    /// Do its reports carry nothing but its own id of a text?
+    pub fn reports_by_its_own_id(&self) -> bool {
+        match self {
+            Self::Simulated(_) => false,
+            Self::Provider(provider) => provider.profile().reports_by_its_own_id(),
         }
     }
 

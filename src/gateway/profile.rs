@@ -91,6 +91,8 @@ pub(super) struct Ask {
 pub struct Limits {
     /// Requests a second.
     pub per_second: Option<u32>,
+    /// Requests on a day (UTC).
+    pub per_day: Option<u32>,
     /// Characters of a text.
     pub max_characters: Option<usize>,
     /// SMS parts of a text; beyond, some cut silently.
@@ -214,6 +216,11 @@ impl Profile {
     /// True if the provider knows a text by our reference and gives it no name of its own.
     pub fn names_by_reference(&self) -> bool {
         self.reference.get_ref().carrier == Carrier::OwnId
+    }
+
+    /// True if nothing of ours comes back in a report.
+    pub fn reports_by_its_own_id(&self) -> bool {
+        self.reference.get_ref().carrier == Carrier::None
     }
 
     /// Where the provider is, unless the account says otherwise.

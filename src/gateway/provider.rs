@@ -5,6 +5,7 @@ use super::{Account, Answer, Asked, Incoming, Polled, Profile, Received, Rejecte
 use crate::domain::doubt::LookUp;
 use crate::domain::message::{Outcome, Refusal, RefusalClass};
 use jiff::Timestamp;
+use secrecy::ExposeSecret;
 use std::fmt;
 
 /// See the module's head.
@@ -52,6 +53,16 @@ impl Provider {
     /// Its profile.
     pub fn profile(&self) -> &Profile {
         &self.profile
+    }
+
+    /// Profile and account as one text, secrets included: to be hashed with a key, never to be shown.
+    pub fn fingerprint(&self) -> String {
+        let secrets = self.account.secrets.iter().map(|(name, values)| {
+            let values = values.iter().map(|value| value.expose_secret().to_owned()).collect::<Vec<_>>();
+            format!("{name}={values:?}")
+        });
+        let secrets: Vec<String> = secrets.collect();
+        format!("{:?} {:?} {:?} {secrets:?}", self.profile, self.account.base_url, self.account.settings)
     }
 
     /// The request that would be made.

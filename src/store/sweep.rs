@@ -2,7 +2,7 @@
 
 use super::db::args;
 use super::{Store, StoreError};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 /// How many rows a sweep moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub struct Swept {
     pub expired: u64,
     /// Claimed by a worker that is gone (E8).
     pub doubted: u64,
+    /// Reports about texts that nobody knew for a week.
+    pub forgotten: u64,
     /// Taken by the gateway and never reported: they stay accepted, closed with the reason `no_report`.
     pub closed: u64,
 }
@@ -34,29 +36,8 @@ impl Store {
                 args![now],
             )
             .await?;
+        let forgotten = super::strays::forget(&mut tx, now).await?;
         tx.commit().await?;
-        Ok(Swept { expired, closed, ..Swept::default() })
-    }
-
-    /// E8 at the start of a worker: whatever an earlier start had claimed may or may not have left. Asked about after
-    /// `settle`.
-    pub async fn doubt_stranded(
-        &self,
-        epoch: i64,
-        settle: SignedDuration,
-        now: Timestamp,
-    ) -> Result<Swept, StoreError> {
-        let ask_at = now.checked_add(settle).unwrap_or(now);
-        let mut tx = self.db.begin().await?;
-        let doubted = tx
-            .run(
-                "UPDATE messages SET state = 'in_doubt', reason = 'the worker stopped while it was being sent',
-                   answered_at = $2, ask_at = $3, absent = 0
-                 WHERE state = 'submitting' AND epoch < $1",
-                args![epoch, now, ask_at],
-            )
-            .await?;
-        tx.commit().await?;
-        Ok(Swept { doubted, ..Swept::default() })
+        Ok(Swept { expired, forgotten, closed, ..Swept::default() })
     }
 }

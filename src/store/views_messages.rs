@@ -109,6 +109,12 @@ impl Store {
         Ok(counts)
     }
 
+    /// How many messages are in doubt.
+    pub async fn open_doubts(&self) -> Result<i64, StoreError> {
+        let rows = self.db.rows("SELECT COUNT(*) FROM messages WHERE state = 'in_doubt'", vec![]).await?;
+        rows.first().map_or(Ok(0), |row| row.int(0))
+    }
+
     /// The state of one message, and whom it is for.
     pub async fn message_state(&self, id: Id) -> Result<Option<(State, Id)>, StoreError> {
         let rows = self.db.rows("SELECT state, contact_id FROM messages WHERE id = $1", args![id]).await?;
