@@ -207,7 +207,9 @@ impl Sender {
 
     fn put_back(&mut self, claimed: &Claimed, to: State, why: &str, now: Timestamp) {
         let epoch = Some(self.epoch);
-        let moved = MessageMove { epoch, ..MessageMove::new(claimed.id, State::Submitting, to, now).because(why) };
+        let next_at = (to == State::InDoubt).then_some(now); // in doubt for long: there is nothing more to settle
+        let moved =
+            MessageMove { epoch, next_at, ..MessageMove::new(claimed.id, State::Submitting, to, now).because(why) };
         self.finished.push(Change::MessageMoved(moved).into());
     }
 

@@ -25,7 +25,7 @@ pub use profile::{Class, Limits, Profile, SHIPPED};
 pub use provider::Provider;
 pub use request::{Account, Method, Request};
 
-use crate::domain::doubt::LookUp;
+use crate::domain::doubt::{LookUp, Means, Question};
 use crate::domain::message::Outcome;
 use jiff::{SignedDuration, Timestamp};
 use simulated::World;
@@ -70,6 +70,14 @@ impl Gateway {
         match self {
             Self::Provider(provider) if matches!(provider.profile().class(), Class::C | Class::D) => 2,
             Self::Simulated(_) | Self::Provider(_) => 2000,
+        }
+    }
+
+    /// What it offers to settle a doubt with.
+    pub fn means(&self) -> Means {
+        match self {
+            Self::Simulated(_) => Means { repeats_refused: None, question: Question::ByReference },
+            Self::Provider(provider) => provider.profile().means(),
         }
     }
 

@@ -15,6 +15,7 @@ mod sabotage;
 mod sweep;
 mod views;
 mod views_contacts;
+mod views_doubts;
 mod views_messages;
 mod write_messages;
 
@@ -28,6 +29,7 @@ pub use sabotage::Sabotage;
 pub use sweep::Swept;
 pub use views::{BroadcastRow, CampaignRow, InboundRow};
 pub use views_contacts::EventRow;
+pub use views_doubts::Doubts;
 pub use views_messages::{ConversationLine, Counts, LedgerLine, MessageRow};
 
 /// An open, migrated database.
