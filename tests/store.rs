@@ -15,6 +15,7 @@ mod store {
     mod receiving;
     mod statements;
     mod views;
+    mod views_doubts;
     mod views_messages;
     mod writes;
 }

@@ -123,7 +123,10 @@ fn notes(campaign: &Campaign, forecasts: &[Forecast]) {
     for forecast in forecasts {
         let step = forecast.step.as_str();
         if may_resend(campaign, step) {
-            note("some people may get it twice: what stays in doubt is sent once more (in_doubt = \"resend\")".into(), step);
+            note(
+                "some people may get it twice: what stays in doubt is sent once more (in_doubt = \"resend\")".into(),
+                step,
+            );
         }
         if let Some(due) = forecast.moved_from {
             note(format!("due {} in quiet hours, leaves when they end", print::local(due, &campaign.zone)), step);

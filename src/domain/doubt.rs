@@ -151,7 +151,9 @@ impl Hindrance {
     /// For people, after "text 5".
     pub fn in_words(self) -> &'static str {
         match self {
-            Self::StillAsked => "is still in doubt: a report or the gateway may yet tell; a person decides what is unresolved",
+            Self::StillAsked => {
+                "is still in doubt: a report or the gateway may yet tell; a person decides what is unresolved"
+            }
             Self::Settled => "waits for nobody's decision",
             Self::TooLate => "is past its deadline: it can't be sent again",
             Self::Left => "is to somebody who has left: it can't be sent again",

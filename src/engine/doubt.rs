@@ -35,7 +35,9 @@ pub struct Terms {
 
 /// The decision that needs no question; none: ask the gateway.
 pub fn unasked(doubt: &Doubt, terms: &Terms, now: Timestamp, ids: &mut Ids) -> Option<Decision> {
-    if let Some(until) = repeats_until(doubt, &terms.means).filter(|until| in_time(*until, now) && in_time(doubt.not_after, now)) {
+    if let Some(until) =
+        repeats_until(doubt, &terms.means).filter(|until| in_time(*until, now) && in_time(doubt.not_after, now))
+    {
         let again = MessageMove { next_at: Some(now), repeat_until: Some(until), ..to(doubt, State::Queued, now) };
         let why = "its answer was lost: sent again under the same id, which the gateway takes only once";
         return Some(Change::MessageMoved(again.because(why)).into());

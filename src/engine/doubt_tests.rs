@@ -76,7 +76,11 @@ fn class_a_sends_again_under_the_same_id_while_repeats_are_refused() {
     assert_eq!(no_question(&old, means, after(1)), None, "asked: the gateway may have forgotten");
     assert_eq!(no_question(&doubt(), means, after(12 * 60)), None, "half-open");
     let mute = refuses_repeats(24, Question::Nobody);
-    assert_eq!(moved(&no_question(&old, mute, after(1)).unwrap()).to, State::Unresolved, "nobody to ask: as in class D");
+    assert_eq!(
+        moved(&no_question(&old, mute, after(1)).unwrap()).to,
+        State::Unresolved,
+        "nobody to ask: as in class D"
+    );
 }
 
 #[test]

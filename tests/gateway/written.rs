@@ -1,6 +1,7 @@
 //! What people get wrong in a profile, or leave out of an account, is said with its place and what to do.
 
 use super::fixtures::all;
+use ringround::domain::doubt::{Means, Question};
 use ringround::domain::problem::{Problem, Severity};
 use ringround::gateway::{Class, Profile, SHIPPED};
 
