@@ -3,6 +3,7 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod run {
+    mod doubts;
     pub mod service;
     pub mod sink;
 }

@@ -16,6 +16,7 @@ mod store {
     mod receiving;
     mod statements;
     mod views;
+    mod views_doubts;
     mod views_messages;
     mod workers;
     mod writes;

@@ -93,7 +93,7 @@ impl Shared {
 pub async fn work(shared: &Shared, ready: impl FnOnce(i64)) -> Result<(), StoreError> {
     let desk = &shared.desk;
     let mut worker = Worker::start(desk).await?;
-    ready(desk.store.open_doubts().await?);
+    ready(desk.store.doubt_count().await?);
     while !shared.stop.is_cancelled() {
         shared.last_turn.set(desk.clock.now());
         let turn = AssertUnwindSafe(worker.turn(shared)).catch_unwind().await;

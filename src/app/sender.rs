@@ -281,7 +281,8 @@ impl Sender {
 
     fn given_back(&self, id: Id, to: State, why: &str, now: Timestamp) -> Decision {
         let epoch = Some(self.epoch);
-        let moved = MessageMove { epoch, ..MessageMove::new(id, State::Submitting, to, now).because(why) };
+        let next_at = (to == State::InDoubt).then_some(now); // in doubt for long: there is nothing more to settle
+        let moved = MessageMove { epoch, next_at, ..MessageMove::new(id, State::Submitting, to, now).because(why) };
         Change::MessageMoved(moved).into()
     }
 

@@ -151,6 +151,11 @@ pub struct MessageMove {
     /// Back in the queue: not before this instant. In doubt: asked at this instant. Accepted: closed at this instant if
     /// no report has come.
     pub next_at: Option<Timestamp>,
+    /// Back in the queue to be sent again under the same id: until this instant the gateway refuses a repeat. Kept until
+    /// it is handed over.
+    pub repeat_until: Option<Timestamp>,
+    /// A step's policy sends it again: it does so once.
+    pub by_policy: bool,
     /// When it was decided.
     pub at: Timestamp,
 }
@@ -158,7 +163,19 @@ pub struct MessageMove {
 impl MessageMove {
     /// A move with nothing but its reason.
     pub fn new(id: Id, from: State, to: State, at: Timestamp) -> Self {
-        Self { id, from, to, epoch: None, asked: None, reason: None, gateway_id: None, next_at: None, at }
+        Self {
+            id,
+            from,
+            to,
+            epoch: None,
+            asked: None,
+            reason: None,
+            gateway_id: None,
+            next_at: None,
+            repeat_until: None,
+            by_policy: false,
+            at,
+        }
     }
 
     /// The same move, said why.

@@ -257,6 +257,8 @@ pub struct Claimed {
     pub not_after: Timestamp,
     /// Which attempt this is, from 1.
     pub attempt: u32,
+    /// It may have arrived already, and goes out under the same id: until this instant the gateway refuses a repeat.
+    pub repeat_until: Option<Timestamp>,
 }
 
 // By hand: the text may hold a name, the row must be loggable.

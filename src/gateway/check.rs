@@ -152,8 +152,8 @@ impl<'p> Check<'p> {
         let refuses_repeats = profile.answer.rules.iter().any(duplicate);
         let (holds, hint) = match profile.class() {
             Class::A => (
-                profile.names_by_reference() && refuses_repeats,
-                "class A needs reference.carrier = \"own_id\" and an answer rule with class = \"duplicate\"",
+                profile.names_by_reference() && refuses_repeats && profile.repeats_refused_hours.is_some(),
+                "class A needs reference.carrier = \"own_id\", an answer rule with class = \"duplicate\", and repeats_refused_hours",
             ),
             Class::B => (by == Some(By::Reference), "class B needs [look_up] with by = \"reference\""),
             Class::C => (by == Some(By::Recipient), "class C needs [look_up] with by = \"recipient\""),
@@ -161,6 +161,11 @@ impl<'p> Check<'p> {
         };
         if !holds {
             self.error("profile.class", profile.class_place(), "nothing in this profile bears its class out", hint);
+        }
+        if let Some(hours) = profile.repeats_refused_hours.as_ref().filter(|_| profile.class() != Class::A) {
+            let hint = "leave it out, or say class = \"A\" where a test against the provider has shown it";
+            let message = "repeats_refused_hours is of use in class A only";
+            self.problems.push(Problem::warning("profile.unused", place(hours), message, hint));
         }
     }
 

@@ -25,7 +25,7 @@ pub use profile::{Class, Limits, Profile, SHIPPED};
 pub use provider::Provider;
 pub use request::{Account, Method, Request};
 
-use crate::domain::doubt::LookUp;
+use crate::domain::doubt::{LookUp, Means, Question};
 use crate::domain::message::Outcome;
 use jiff::{SignedDuration, Timestamp};
 use simulated::World;
@@ -81,6 +81,14 @@ impl Gateway {
         match self {
             Self::Simulated(_) => false,
             Self::Provider(provider) => provider.profile().reports_by_its_own_id(),
+        }
+    }
+
+    /// What it offers to settle a doubt with.
+    pub fn means(&self) -> Means {
+        match self {
+            Self::Simulated(_) => Means { repeats_refused: None, question: Question::ByReference },
+            Self::Provider(provider) => provider.profile().means(),
         }
     }
 

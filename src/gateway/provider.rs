@@ -90,8 +90,11 @@ impl Provider {
         }
         let Some(request) = self.profile.look_up(&self.account, asked, now) else { return LookUp::Unknown };
         match self.client.send(&request).await {
-            Ok(answered) => self.profile.looked_up(asked, &answered.as_answer()),
-            Err(_) => LookUp::Unknown,
+            Ok(answered) => match self.profile.looked_up(asked, &answered.as_answer()) {
+                LookUp::Unknown if !(200..300).contains(&answered.status) => LookUp::Failed,
+                answer => answer,
+            },
+            Err(_) => LookUp::Failed,
         }
     }
 

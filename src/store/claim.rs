@@ -85,7 +85,7 @@ const BROADCASTS: &str = "WITH due AS MATERIALIZED (
     RETURNING id";
 const BROADCASTS_LOCK: &str = "FOR UPDATE OF m SKIP LOCKED FOR SHARE OF k SKIP LOCKED FOR SHARE OF c SKIP LOCKED";
 
-const CLAIMED: &str = "SELECT m.id, m.contact_id, c.phone, m.list, b.body, m.not_after, m.attempts, m.reply
+const CLAIMED: &str = "SELECT m.id, m.contact_id, c.phone, m.list, b.body, m.not_after, m.attempts, m.reply, m.ask_at
     FROM messages m JOIN contacts c ON c.id = m.contact_id JOIN bodies b ON b.id = m.body_id
     WHERE m.id IN ({IDS}) ORDER BY CASE WHEN m.list IS NULL THEN 0 ELSE 1 END, m.not_after, m.id";
 
@@ -184,5 +184,6 @@ fn claimed(row: &Row) -> Result<Claimed, StoreError> {
         text: row.text(4)?,
         not_after: row.instant(5)?,
         attempt: u32::try_from(row.int(6)?).map_err(|_| StoreError::Corrupt("messages.attempts"))?,
+        repeat_until: row.opt_int(8)?.map(|_| row.instant(8)).transpose()?,
     })
 }

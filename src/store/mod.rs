@@ -21,6 +21,7 @@ mod strays;
 mod sweep;
 mod views;
 mod views_contacts;
+mod views_doubts;
 mod views_messages;
 mod workers;
 mod write_messages;
@@ -36,6 +37,7 @@ pub use sabotage::Sabotage;
 pub use sweep::Swept;
 pub use views::{BroadcastRow, CampaignRow, InboundRow};
 pub use views_contacts::EventRow;
+pub use views_doubts::Doubts;
 pub use views_messages::{ConversationLine, Counts, LedgerLine, MessageRow};
 pub use workers::{LEASE, Recruit, WorkerRow};
 

@@ -35,7 +35,7 @@ const PULSE: &str = "SELECT
     (SELECT MIN(not_before) FROM messages WHERE state = 'queued' AND not_before > $1),
     (SELECT MIN(not_after) FROM messages WHERE state = 'queued'),
     (SELECT MIN(not_after) FROM messages WHERE state = 'held'),
-    (SELECT MIN(ask_at) FROM messages WHERE state = 'in_doubt'),
+    (SELECT MIN(ask_at) FROM messages WHERE state IN ('submitting', 'in_doubt') AND state = 'in_doubt'),
     (SELECT MIN(ask_at) FROM messages WHERE state = 'accepted'),
     (SELECT COUNT(*) FROM broadcasts WHERE fate = 'filling'),
     (SELECT CAST(COALESCE(SUM(revision), 0) AS BIGINT) FROM campaigns),

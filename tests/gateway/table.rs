@@ -150,6 +150,7 @@ fn look_ups_find_believe_and_doubt() {
                 LookUp::Found { gateway_id } => format!("found {gateway_id}"),
                 LookUp::Absent => "absent".to_owned(),
                 LookUp::Unknown => "unknown".to_owned(),
+                LookUp::Failed => "failed".to_owned(),
                 LookUp::Mute => "mute".to_owned(),
             };
             assert_eq!(found, case.found, "{at}");

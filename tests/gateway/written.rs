@@ -1,6 +1,7 @@
 //! What people get wrong in a profile, or leave out of an account, is said with its place and what to do.
 
 use super::fixtures::all;
+use ringround::domain::doubt::{Means, Question};
 use ringround::domain::problem::{Problem, Severity};
 use ringround::gateway::{Class, Profile, SHIPPED};
 
@@ -185,7 +186,25 @@ fn classes_are_what_was_found() {
     ];
     assert_eq!(classes, expected);
     let without_class = source("smsgate").replacen("class = \"A\"", "", 1);
-    assert_eq!(Profile::parse(&without_class).0.unwrap().class(), Class::D, "the default is the lowest");
+    let (lowest, said) = Profile::parse(&without_class);
+    let lowest = lowest.unwrap();
+    assert_eq!(lowest.class(), Class::D, "the default is the lowest");
+    assert_eq!(said[0].message, "repeats_refused_hours is of use in class A only");
+    let nothing = Means { repeats_refused: None, question: Question::Nobody };
+    assert_eq!(lowest.means(), nothing, "what a profile can do beyond its class is not relied on");
+    let means: Vec<_> = all().into_iter().map(|(_, profile, ..)| profile.means()).collect();
+    let day = Some(jiff::SignedDuration::from_hours(24));
+    let by = |repeats_refused, question| Means { repeats_refused, question };
+    assert_eq!(
+        means,
+        [
+            by(None, Question::ByReference),
+            nothing,
+            by(day, Question::ByReference),
+            nothing,
+            by(None, Question::ByRecipient)
+        ]
+    );
 }
 
 #[test]
