@@ -54,7 +54,7 @@ impl Sender {
         let swept = desk.store.doubt_stranded(epoch, desk.settings.gateway.settle, now).await?;
         let sender = Self {
             epoch,
-            line: Line::default(),
+            line: Line::new(epoch),
             ahead: VecDeque::new(),
             in_flight: FuturesUnordered::new(),
             answered: Vec::new(),

@@ -293,6 +293,11 @@ pub enum Outcome {
         /// What failed, without addresses or secrets.
         reason: String,
     },
+    /// No byte of the request left, because whoever answers there can't prove to be the gateway. Nothing was sent.
+    Untrusted {
+        /// What is wrong with the certificate.
+        reason: String,
+    },
     /// Anything else: the message may or may not be on its way.
     Unclear {
         /// What happened, without addresses or secrets.
@@ -307,6 +312,8 @@ pub enum Bar {
     Credentials,
     /// No credit left.
     Credit,
+    /// Its certificate can't be trusted, several times in a row.
+    Certificate,
 }
 
 impl Bar {
@@ -315,6 +322,7 @@ impl Bar {
         match self {
             Self::Credentials => "the gateway refuses our credentials",
             Self::Credit => "there is no credit left",
+            Self::Certificate => "the gateway's certificate can't be trusted",
         }
     }
 }
