@@ -9,6 +9,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 /// Ids in one block. One decision needs fewer than a thousand (a page of an audience); twice that is always in stock, so
@@ -31,12 +32,13 @@ pub struct Desk {
     pub settings: Settings,
     ids: Mutex<Ids>,
     revoked: Mutex<Revocations>,
+    away: AtomicBool,
 }
 
 impl Desk {
     /// A desk with nothing in stock yet.
     pub fn new(store: Store, clock: Clock, settings: Settings) -> Self {
-        Self { store, clock, settings, ids: Mutex::new(Ids::new(0..0)), revoked: Mutex::default() }
+        Self { store, clock, settings, ids: Mutex::new(Ids::new(0..0)), revoked: Mutex::default(), away: AtomicBool::new(false) }
     }
 
     /// Makes sure that one decision can be taken: call it before [`Desk::decide`].
@@ -46,6 +48,16 @@ impl Desk {
             *self.ids() = block;
         }
         Ok(())
+    }
+
+    /// The sender says whether anybody answers at the gateway.
+    pub fn set_away(&self, away: bool) {
+        self.away.store(away, Ordering::Relaxed);
+    }
+
+    /// Nobody answers at the gateway: it is left alone but for the sender's probes.
+    pub fn is_away(&self) -> bool {
+        self.away.load(Ordering::Relaxed)
     }
 
     /// The latest date that is today anywhere on earth.

@@ -5,15 +5,16 @@
 //! its first byte it is checked once more in memory; one attempt is one request.
 
 use super::desk::Desk;
+use super::line::{Answer, InFlight, moved, probe, probed};
 use crate::domain::change::{Change, Decision, MessageMove};
 use crate::domain::ids::Id;
 use crate::domain::message::{Claimed, Outcome, Refusal, RefusalClass, State};
 use crate::engine::deliver::{Terms, deliver};
+use crate::engine::gateway_ids::GatewayIds;
 use crate::engine::line::Line;
 use crate::engine::may_send::{Revocation, WIRE_SLACK, overtaken};
 use crate::gateway::{Gateway, Submission};
 use crate::store::{ClaimRequest, Pulse, StoreError};
-use futures_util::future::LocalBoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use futures_util::{FutureExt, select_biased};
 use jiff::{SignedDuration, Timestamp};
@@ -23,17 +24,16 @@ use std::collections::VecDeque;
 const STOP_TRIES: u32 = 5;
 const STOP_PAUSE: SignedDuration = SignedDuration::from_secs(1);
 
-type InFlight = LocalBoxFuture<'static, (Claimed, Outcome)>;
-
 /// See the module's head.
 pub struct Sender {
     epoch: i64,
     line: Line,
+    ids: GatewayIds,
     /// Claimed durably, not yet on the wire: (message, when it was claimed).
     ahead: VecDeque<(Claimed, Timestamp)>,
     in_flight: FuturesUnordered<InFlight>,
     /// Answers that came while nobody had a turn.
-    answered: Vec<(Claimed, Outcome)>,
+    answered: Vec<Answer>,
     /// Decided, not yet committed.
     finished: Vec<Decision>,
     /// Opted out at the gateway, by a decision among those.
@@ -55,6 +55,7 @@ impl Sender {
         let sender = Self {
             epoch,
             line: Line::new(epoch),
+            ids: GatewayIds::default(),
             ahead: VecDeque::new(),
             in_flight: FuturesUnordered::new(),
             answered: Vec::new(),
@@ -76,7 +77,8 @@ impl Sender {
         quiet: Vec<String>,
     ) -> Result<bool, StoreError> {
         desk.stock().await?;
-        let mut busy = self.collect(desk);
+        self.resume(desk, pulse);
+        let mut busy = self.collect(desk) | self.probe(desk, gateway, pulse);
         if pulse.paused || quiet != self.quiet {
             self.release(desk); // what is claimed was claimed while it was still allowed
         }
@@ -118,8 +120,8 @@ impl Sender {
     /// timeout of its own) and records their outcomes.
     pub async fn stop(&mut self, desk: &Desk) -> Result<(), StoreError> {
         self.release(desk);
-        while let Some((claimed, outcome)) = self.in_flight.next().await {
-            self.answered.push((claimed, outcome));
+        while let Some(answer) = self.in_flight.next().await {
+            self.answered.push(answer);
         }
         self.collect(desk);
         for _ in 0..STOP_TRIES {
@@ -141,27 +143,59 @@ impl Sender {
             self.answered.push(answer);
         }
         let answered = std::mem::take(&mut self.answered);
-        for (claimed, outcome) in &answered {
-            self.finish(desk, claimed, outcome);
+        let any = !answered.is_empty();
+        answered.into_iter().for_each(|answer| self.heard(desk, answer));
+        any
+    }
+
+    /// A person has resumed the line that was barred.
+    fn resume(&mut self, desk: &Desk, pulse: &Pulse) {
+        // What bars it is in the store once nothing waits to be recorded.
+        if self.line.is_barred() && !pulse.line_paused && self.finished.is_empty() {
+            self.line = Line::new(self.epoch);
+            desk.set_away(false);
+            tracing::info!("the line to the gateway is open again: a person has seen to it");
         }
-        !answered.is_empty()
+    }
+
+    /// After a wait the gateway is asked whether it is there, where it can be asked: a probe should be no parent's text.
+    fn probe(&mut self, desk: &Desk, gateway: &Gateway, pulse: &Pulse) -> bool {
+        let now = desk.clock.now();
+        let texts = pulse.claimable && !pulse.paused;
+        let asks = gateway.can_be_probed() && !pulse.line_paused && self.line.asks(texts, pulse.doubts, now);
+        if asks && self.in_flight.is_empty() {
+            self.in_flight.push(probe(desk, gateway, now));
+            return true;
+        }
+        false
+    }
+
+    fn heard(&mut self, desk: &Desk, answer: Answer) {
+        let now = desk.clock.now();
+        match answer {
+            Answer::Text(claimed, outcome) => self.finish(desk, &claimed, &self.line.judged(outcome, now)),
+            Answer::Probe(answer) => {
+                let (line, paused) = probed(desk, self.line, answer, now);
+                self.line = line;
+                self.finished.extend(paused);
+            }
+        }
     }
 
     fn finish(&mut self, desk: &Desk, claimed: &Claimed, outcome: &Outcome) {
         let now = desk.clock.now();
-        let was_open = self.line.closed_until().is_none();
-        self.line = self.line.after(outcome, now);
+        self.line = moved(desk, self.line, self.line.after(outcome, now), Some(outcome));
         match outcome {
-            Outcome::Barred { bar, detail } => tracing::error!(
-                "the line to the gateway is paused: {}: {detail}; mend it, then: ringround line resume",
-                bar.in_words()
-            ),
-            Outcome::Unclear { reason } => tracing::warn!("message {} is in doubt: {reason}", claimed.id),
-            Outcome::NotSent { reason } if was_open => {
-                tracing::warn!("the gateway takes nothing: {reason}; trying again");
+            Outcome::Accepted { gateway_id } => {
+                if let Some((other, times)) = self.ids.given(gateway_id, claimed.id) {
+                    tracing::error!(
+                        "the gateway gave one id to two texts, messages {other} and {}: ask the provider which of them \
+                         it sent; neither is sent again ({times} such texts since the start)",
+                        claimed.id
+                    );
+                }
             }
-            Outcome::Throttled { .. } if was_open => tracing::warn!("the gateway asks to wait"),
-            Outcome::Accepted { .. } if !was_open => tracing::info!("the gateway takes texts again"),
+            Outcome::Unclear { reason } => tracing::info!("message {} is in doubt: {reason}", claimed.id),
             Outcome::Refused(refusal) => tracing::info!("message {} was refused: {}", claimed.id, refusal.detail),
             _ => {}
         }
@@ -231,9 +265,8 @@ impl Sender {
             }
         };
         let (done, answered) = answered;
-        for (claimed, outcome) in &answered {
-            self.finish(desk, claimed, outcome);
-        }
+        let heard = !answered.is_empty();
+        answered.into_iter().for_each(|answer| self.heard(desk, answer));
         let (_, claimed) = match done {
             Ok(done) => done,
             Err(error) => {
@@ -245,7 +278,7 @@ impl Sender {
         desk.revoked(&left, desk.clock.now());
         let took = desk.clock.now().duration_since(now);
         self.commit_time = (self.commit_time * 7 + took) / 8;
-        let busy = !outcomes.is_empty() || !claimed.is_empty() || !answered.is_empty();
+        let busy = !outcomes.is_empty() || !claimed.is_empty() || heard;
         self.ahead.extend(claimed.into_iter().map(|claimed| (claimed, now)));
         Ok(busy)
     }
@@ -257,7 +290,7 @@ impl Sender {
         let (gateway, now) = (&desk.settings.gateway, desk.clock.now());
         match self.line.allows(gateway.in_flight, now) {
             0 => 0,
-            1 if gateway.in_flight > 1 => usize::from(self.in_flight.is_empty()),
+            1 if self.line.closed_until().is_some() => usize::from(self.in_flight.is_empty()),
             slots => {
                 let free = slots.saturating_sub(self.in_flight.len());
                 let spacing = gateway.spacing().as_micros().max(1);
@@ -281,7 +314,7 @@ fn request(desk: &Desk, gateway: &Gateway, claimed: Claimed, now: Timestamp) -> 
     async move {
         let (takes, outcome) = gateway.submit(&submission).await;
         clock.sleep_until(now + takes).await;
-        (claimed, outcome)
+        Answer::Text(claimed, outcome)
     }
     .boxed_local()
 }

@@ -322,7 +322,7 @@ impl Bar {
         match self {
             Self::Credentials => "the gateway refuses our credentials",
             Self::Credit => "there is no credit left",
-            Self::Certificate => "the gateway's certificate can't be trusted",
+            Self::Certificate => "the gateway can't prove who it is",
         }
     }
 }

@@ -27,6 +27,7 @@ const IN_SEND: &[Slot] = &[
 ];
 const IN_CALLBACK_URL: &[Slot] = &[Slot::Reference];
 const IN_LOOK_UP: &[Slot] = &[Slot::To, Slot::Reference, Slot::SubmittedAt, Slot::Now];
+const IN_BALANCE: &[Slot] = &[Slot::Now];
 const IN_POLL: &[Slot] = &[Slot::Cursor, Slot::Now];
 
 /// Collects problems of one profile.
@@ -282,6 +283,9 @@ impl Profile {
         }
         if let Some(rules) = &self.look_up {
             check.call(&rules.request, IN_LOOK_UP);
+        }
+        if let Some(rules) = &self.balance {
+            check.call(&rules.request, IN_BALANCE);
         }
         if let Some(rules) = &self.poll {
             check.call(&rules.request, IN_POLL);

@@ -20,6 +20,8 @@ pub struct Pulse {
     pub filling: bool,
     /// All sending is paused: nothing is claimed.
     pub paused: bool,
+    /// The line to the gateway is paused: nothing is requested there.
+    pub line_paused: bool,
     /// Grows with every change of a campaign's file or state.
     pub campaigns: i64,
     /// The next instant at which one of the first three becomes true by itself.
@@ -35,7 +37,8 @@ const PULSE: &str = "SELECT
     (SELECT MIN(ask_at) FROM messages WHERE state = 'accepted'),
     (SELECT COUNT(*) FROM broadcasts WHERE fate = 'filling'),
     (SELECT CAST(COALESCE(SUM(revision), 0) AS BIGINT) FROM campaigns),
-    (SELECT COUNT(*) FROM pauses)";
+    (SELECT COUNT(*) FROM pauses),
+    (SELECT COUNT(*) FROM pauses WHERE name = 'line')";
 
 impl Store {
     /// Takes the pulse.
@@ -57,6 +60,7 @@ impl Store {
             filling: row.int(6)? > 0,
             campaigns: row.int(7)?,
             paused: row.int(8)? > 0,
+            line_paused: row.int(9)? > 0,
             next: [instant(1)?, ends, ask_at].into_iter().flatten().filter(|at| *at > now).min(),
         })
     }
