@@ -215,7 +215,10 @@ fn a_gateway_that_can_t_prove_who_it_is_gets_nothing_and_a_person_is_called() {
     assert!(connections.load(Ordering::SeqCst) <= 4 + 2 + 1, "in flight, two more waits, one poll");
     assert_eq!((installation.count("queued"), installation.count("in_doubt")), (33, 0), "nothing left");
     let said = service.said();
-    assert!(said.contains("can't prove who it is: its certificate is signed by nobody whom this machine trusts"), "{said}");
+    assert!(
+        said.contains("can't prove who it is: its certificate is signed by nobody whom this machine trusts"),
+        "{said}"
+    );
     assert_eq!(said.matches("ERROR").count(), 1, "{said}");
     fs::write(&settings, text).unwrap();
     assert_eq!(service.stop(), Some(0));
@@ -235,8 +238,8 @@ fn one_id_for_two_texts_is_an_alarm_and_nothing_is_sent_again() {
     sink.until_requests(33);
     installation.until("all accepted", |i| i.count("accepted") == 33);
     let said = service.said();
-    assert_eq!(said.matches("gave one id to two texts").count(), 32, "{said}");
-    assert!(said.contains("(32 such texts since the start)"), "{said}");
+    assert_eq!(said.matches("gave one id to two texts").count(), 10, "each of the first ten of 32: {said}");
+    assert!(said.contains("(10 such texts since the start)"), "{said}");
     assert_eq!(service.stop(), Some(0));
     assert_eq!(sink.requests(), 33);
 }

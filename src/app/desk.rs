@@ -38,7 +38,14 @@ pub struct Desk {
 impl Desk {
     /// A desk with nothing in stock yet.
     pub fn new(store: Store, clock: Clock, settings: Settings) -> Self {
-        Self { store, clock, settings, ids: Mutex::new(Ids::new(0..0)), revoked: Mutex::default(), away: AtomicBool::new(false) }
+        Self {
+            store,
+            clock,
+            settings,
+            ids: Mutex::new(Ids::new(0..0)),
+            revoked: Mutex::default(),
+            away: AtomicBool::new(false),
+        }
     }
 
     /// Makes sure that one decision can be taken: call it before [`Desk::decide`].

@@ -286,6 +286,10 @@ impl Profile {
         }
         if let Some(rules) = &self.balance {
             check.call(&rules.request, IN_BALANCE);
+            if rules.found.when.0.is_empty() {
+                let hint = "write found = { status = 200, when = { json = \"/balance\" } }";
+                check.error("profile.balance", start, "every answer would be a balance", hint);
+            }
         }
         if let Some(rules) = &self.poll {
             check.call(&rules.request, IN_POLL);
