@@ -201,6 +201,25 @@ fn a_question_that_finds_the_key_revoked_pauses_the_line() {
     assert_eq!((sink.taken().len(), sink.twice()), (33, vec![]));
 }
 
+/// A question on the wire ends like a text on the wire, and what waits is still queued.
+#[test]
+fn a_stop_waits_for_a_question_too() {
+    let sink = Sink::start(Manner::Say(503, "<html>busy</html>"));
+    let installation = Installation::new(&sink);
+    let service = installation.start();
+    installation.campaign(Clock::System.now());
+    installation.until("closed", |i| i.count("in_doubt") >= 2 && i.count("submitting") == 0);
+    sink.set(Manner::TakeAndWait);
+    installation.until("asked", |_| sink.questions() >= 1);
+    let before = sink.requests();
+    let pid = service.pid().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    sink.set(Manner::Accept);
+    assert_eq!(service.stop(), Some(0));
+    assert_eq!((sink.requests(), sink.taken().len()), (before, 0), "no text leaves after the word to stop");
+    assert_eq!(installation.count("queued") + installation.count("in_doubt"), 33);
+}
+
 #[test]
 fn a_gateway_that_can_t_prove_who_it_is_gets_nothing_and_a_person_is_called() {
     let sink = Sink::start(Manner::Accept);

@@ -22,7 +22,7 @@ pub struct Taken {
 pub enum Manner {
     /// 201, at once.
     Accept,
-    /// It takes the text; the answer waits until the manner changes.
+    /// It takes the text; the answer, to look-ups as well, waits until the manner changes.
     TakeAndWait,
     /// It takes the text and hangs up.
     TakeAndHangUp,
@@ -132,6 +132,10 @@ fn answer(mut stream: TcpStream, book: &Mutex<Book>, manner: &(Mutex<Manner>, Co
     reader.read_exact(&mut body).unwrap();
     if first.starts_with("GET") {
         let now = manner.0.lock().unwrap().clone();
+        if now == Manner::TakeAndWait && first.contains("reference=") {
+            book.lock().unwrap().questions += 1;
+            drop(manner.1.wait_while(manner.0.lock().unwrap(), |m| *m == Manner::TakeAndWait).unwrap());
+        }
         return look_up(&mut stream, &first, book, &now);
     }
     let told: Value = serde_json::from_slice(&body).unwrap();
@@ -176,7 +180,9 @@ fn look_up(stream: &mut TcpStream, first: &str, book: &Mutex<Book>, manner: &Man
         let page = if first.contains("older_than") { vec![] } else { received };
         return reply(stream, 200, &json!({"received_text_messages": page, "links": {}}).to_string());
     }
-    book.lock().unwrap().questions += 1;
+    if *manner != Manner::TakeAndWait {
+        book.lock().unwrap().questions += 1; // otherwise it was counted when it came
+    }
     if let Manner::Say(status, body) = manner {
         return reply(stream, *status, body);
     }
