@@ -2,20 +2,11 @@
 //! machine that slept, does not go on with it; a failure of our own in it is caught here.
 
 use super::desk::Desk;
+use super::line::{Answer, InFlight};
 use crate::domain::message::{Claimed, Outcome};
 use crate::gateway::{Gateway, LONGEST_REQUEST, Submission};
 use futures_util::FutureExt;
-use futures_util::future::LocalBoxFuture;
 use jiff::{SignedDuration, Timestamp};
-
-/// An attempt on its way.
-pub(super) type InFlight = LocalBoxFuture<'static, (Claimed, Answer)>;
-
-/// What came of it: an answer, or a failure of our own in the middle of it.
-pub(super) enum Answer {
-    Came(Outcome),
-    Failed,
-}
 
 /// One attempt: one request, and the answer when its time has come.
 pub(super) fn request(desk: &Desk, gateway: &Gateway, claimed: Claimed, now: Timestamp) -> InFlight {
@@ -41,7 +32,10 @@ pub(super) fn request(desk: &Desk, gateway: &Gateway, claimed: Claimed, now: Tim
     };
     async move {
         let sent = std::panic::AssertUnwindSafe(sent).catch_unwind().await;
-        (claimed, sent.map_or(Answer::Failed, Answer::Came))
+        match sent {
+            Ok(outcome) => Answer::Text(claimed, outcome),
+            Err(_) => Answer::Failed(claimed),
+        }
     }
     .boxed_local()
 }

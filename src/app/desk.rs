@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 /// Ids in one block. One decision needs fewer than a thousand (a page of an audience); twice that is always in stock, so
@@ -40,6 +41,7 @@ pub struct Desk {
     starved: Cell<bool>,
     ids: Mutex<Ids>,
     revoked: Mutex<Revocations>,
+    away: AtomicBool,
 }
 
 impl Desk {
@@ -56,6 +58,7 @@ impl Desk {
             starved: Cell::new(false),
             ids: Mutex::new(Ids::new(0..0)),
             revoked: Mutex::default(),
+            away: AtomicBool::new(false),
         }
     }
 
@@ -86,6 +89,16 @@ impl Desk {
             *self.ids() = block;
         }
         Ok(())
+    }
+
+    /// The sender says whether anybody answers at the gateway.
+    pub fn set_away(&self, away: bool) {
+        self.away.store(away, Ordering::Relaxed);
+    }
+
+    /// Nobody answers at the gateway: it is left alone but for the sender's probes.
+    pub fn is_away(&self) -> bool {
+        self.away.load(Ordering::Relaxed)
     }
 
     /// The latest date that is today anywhere on earth.

@@ -11,6 +11,7 @@ pub mod forecast;
 pub mod heartbeat;
 pub mod hooks;
 pub mod import;
+pub mod line;
 pub mod lock;
 pub mod poller;
 pub mod receiver;

@@ -6,12 +6,14 @@
 
 mod look_ahead;
 
-use super::attempt::{Answer, InFlight, request};
+use super::attempt::request;
 use super::desk::Desk;
+use super::line::{Answer, InFlight, moved, probe, probed};
 use crate::domain::change::{Change, Decision, MessageMove};
 use crate::domain::ids::Id;
 use crate::domain::message::{Claimed, Outcome, Refusal, RefusalClass, State};
 use crate::engine::deliver::{Terms, deliver};
+use crate::engine::gateway_ids::GatewayIds;
 use crate::engine::line::Line;
 use crate::engine::may_send::{Revocation, overtaken};
 use crate::gateway::Gateway;
@@ -41,10 +43,11 @@ pub struct Sender {
     epoch: i64,
     lease_until: Timestamp,
     line: Line,
+    ids: GatewayIds,
     ahead: VecDeque<Ahead>,
     in_flight: FuturesUnordered<InFlight>,
     /// Answers that came while nobody had a turn.
-    answered: Vec<(Claimed, Answer)>,
+    answered: Vec<Answer>,
     /// The gateway's reports carry nothing but its own id.
     keeps_handles: bool,
     /// All that was claimed and is not yet recorded.
@@ -78,7 +81,8 @@ impl Sender {
         let sender = Self {
             epoch,
             lease_until: lease_from(now),
-            line: Line::default(),
+            line: Line::new(epoch),
+            ids: GatewayIds::default(),
             ahead: VecDeque::new(),
             in_flight: FuturesUnordered::new(),
             answered: Vec::new(),
@@ -116,7 +120,8 @@ impl Sender {
         desk.stock().await?;
         self.keeps_handles = gateway.reports_by_its_own_id();
         self.reconcile(desk).await?;
-        let mut busy = self.collect(desk);
+        self.resume(desk, pulse);
+        let mut busy = self.collect(desk) | self.probe(desk, gateway, pulse);
         if pulse.paused || quiet != self.quiet {
             self.release(desk); // what is claimed was claimed while it was still allowed
         }
@@ -160,8 +165,8 @@ impl Sender {
     /// timeout of its own) and records their outcomes.
     pub async fn stop(&mut self, desk: &Desk) -> Result<(), StoreError> {
         self.release(desk);
-        while let Some((claimed, outcome)) = self.in_flight.next().await {
-            self.answered.push((claimed, outcome));
+        while let Some(answer) = self.in_flight.next().await {
+            self.answered.push(answer);
         }
         self.collect(desk);
         for _ in 0..STOP_TRIES {
@@ -185,16 +190,45 @@ impl Sender {
             self.answered.push(answer);
         }
         let answered = std::mem::take(&mut self.answered);
-        for (claimed, answer) in &answered {
-            self.take_in(desk, claimed, answer);
+        let any = !answered.is_empty();
+        for answer in answered {
+            self.heard(desk, answer);
         }
-        !answered.is_empty()
+        any
     }
 
-    fn take_in(&mut self, desk: &Desk, claimed: &Claimed, answer: &Answer) {
+    /// A person has resumed the line that was barred.
+    fn resume(&mut self, desk: &Desk, pulse: &Pulse) {
+        // What bars it is in the store once nothing waits to be recorded.
+        if self.line.is_barred() && !pulse.line_paused && self.finished.is_empty() {
+            self.line = Line::new(self.epoch);
+            desk.set_away(false);
+            tracing::info!("the line to the gateway is open again: a person has seen to it");
+        }
+    }
+
+    /// After a wait the gateway is asked whether it is there, where it can be asked: a probe should be no parent's text.
+    fn probe(&mut self, desk: &Desk, gateway: &Gateway, pulse: &Pulse) -> bool {
+        let now = desk.clock.now();
+        let texts = pulse.claimable && !pulse.paused;
+        let asks = gateway.can_be_probed() && !pulse.line_paused && self.line.asks(texts, pulse.doubts, now);
+        if asks && self.in_flight.is_empty() {
+            self.in_flight.push(probe(desk, gateway, now));
+            return true;
+        }
+        false
+    }
+
+    fn heard(&mut self, desk: &Desk, answer: Answer) {
+        let now = desk.clock.now();
         match answer {
-            Answer::Came(outcome) => self.finish(desk, claimed, outcome),
-            Answer::Failed => self.failed(desk, claimed),
+            Answer::Text(claimed, outcome) => self.finish(desk, &claimed, &self.line.judged(outcome, now)),
+            Answer::Probe(answer) => {
+                let (line, paused) = probed(desk, self.line, answer, now);
+                self.line = line;
+                self.finished.extend(paused);
+            }
+            Answer::Failed(claimed) => self.failed(desk, &claimed),
         }
     }
 
@@ -213,19 +247,21 @@ impl Sender {
 
     fn finish(&mut self, desk: &Desk, claimed: &Claimed, outcome: &Outcome) {
         let now = desk.clock.now();
-        let was_open = self.line.closed_until().is_none();
-        self.line = self.line.after(outcome, now);
+        self.line = moved(desk, self.line, self.line.after(outcome, now), Some(outcome));
         match outcome {
-            Outcome::Barred { bar, detail } => tracing::error!(
-                "the line to the gateway is paused: {}: {detail}; mend it, then: ringround line resume",
-                bar.in_words()
-            ),
-            Outcome::Unclear { reason } => tracing::warn!("message {} is in doubt: {reason}", claimed.id),
-            Outcome::NotSent { reason } if was_open => {
-                tracing::warn!("the gateway takes nothing: {reason}; trying again");
+            Outcome::Accepted { gateway_id } => {
+                // Each of the first few is named; a gateway that does it always is not told of a hundred thousand times.
+                if let Some((other, times)) = self.ids.given(gateway_id, claimed.id)
+                    && (times <= 10 || times % 1000 == 0)
+                {
+                    tracing::error!(
+                        "the gateway gave one id to two texts, messages {other} and {}: ask the provider which of them \
+                         it sent; neither is sent again ({times} such texts since the start)",
+                        claimed.id
+                    );
+                }
             }
-            Outcome::Throttled { .. } if was_open => tracing::warn!("the gateway asks to wait"),
-            Outcome::Accepted { .. } if !was_open => tracing::info!("the gateway takes texts again"),
+            Outcome::Unclear { reason } => tracing::info!("message {} is in doubt: {reason}", claimed.id),
             Outcome::Refused(refusal) => tracing::info!("message {} was refused: {}", claimed.id, refusal.detail),
             _ => {}
         }
@@ -305,8 +341,9 @@ impl Sender {
             }
         };
         let (done, answered) = answered;
-        for (claimed, answer) in &answered {
-            self.take_in(desk, claimed, answer);
+        let heard = !answered.is_empty();
+        for answer in answered {
+            self.heard(desk, answer);
         }
         let done = match done {
             Ok(done) => done,
@@ -324,13 +361,13 @@ impl Sender {
         };
         self.lease_until = lease_from(now);
         self.line_free_at = done.line_free_at;
-        for recorded in outcomes.iter().filter_map(moved) {
+        for recorded in outcomes.iter().filter_map(first_moved) {
             self.held.remove(&recorded);
         }
         desk.revoked(&left, desk.clock.now());
         let took = desk.clock.now().duration_since(now);
         self.commit_time = (self.commit_time * 7 + took) / 8;
-        let busy = !outcomes.is_empty() || !done.claimed.is_empty() || !answered.is_empty();
+        let busy = !outcomes.is_empty() || !done.claimed.is_empty() || heard;
         self.held.extend(done.claimed.iter().map(|(claimed, _)| claimed.id));
         self.ahead.extend(done.claimed.into_iter().map(|(claimed, start)| Ahead { claimed, at: now, start }));
         Ok(busy)
@@ -338,7 +375,7 @@ impl Sender {
 }
 
 /// The message that a decision moves first.
-fn moved(Decision(changes): &Decision) -> Option<Id> {
+fn first_moved(Decision(changes): &Decision) -> Option<Id> {
     match changes.first() {
         Some(Change::MessageMoved(moved)) => Some(moved.id),
         _ => None,

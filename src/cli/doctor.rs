@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::config::credentials::{CredentialProblem, read_secret};
 use crate::domain::schedule::zone::{Resolved, resolve, zone};
-use crate::gateway::{Client, NoAnswer, Request};
+use crate::gateway::{Client, Provider, Request};
 use crate::store::Store;
 use secrecy::SecretString;
 use serde_json::json;
@@ -49,6 +49,7 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
         Ok(provider) => {
             findings.push(fine("gateway", format!("{}: profile and account are sound", provider.name())));
             findings.push(reach(provider.base_url()).await);
+            findings.extend(balance(&provider).await);
         }
         Err(_) if for_the_service_alone(&settings) => match gateway::profile(&settings) {
             Ok((name, profile)) => {
@@ -167,6 +168,14 @@ fn lists(settings: &Settings) -> Finding {
     }
 }
 
+/// What the account holds, where the gateway tells: nothing is sent.
+async fn balance(provider: &Provider) -> Option<Finding> {
+    Some(match provider.balance(Clock::System.now()).await? {
+        Ok(balance) => fine("balance", balance),
+        Err(why) => wrong("balance", why, "look at the credentials, and at the provider's own pages"),
+    })
+}
+
 /// A connection, and whatever answer: that it answers is enough. Nothing is sent.
 async fn reach(base_url: &str) -> Finding {
     let request = Request::get(SecretString::from(base_url));
@@ -176,8 +185,8 @@ async fn reach(base_url: &str) -> Finding {
     };
     match answered {
         Ok(answered) => fine("reachable", format!("the gateway answers (HTTP {})", answered.status)),
-        Err(NoAnswer::NotSent(why) | NoAnswer::Unclear(why)) => {
-            wrong("reachable", why, "look at gateway.base_url, and whether this machine may connect there")
+        Err(none) => {
+            wrong("reachable", none.to_string(), "look at gateway.base_url, and whether this machine may connect there")
         }
     }
 }

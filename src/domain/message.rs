@@ -295,6 +295,11 @@ pub enum Outcome {
         /// What failed, without addresses or secrets.
         reason: String,
     },
+    /// No byte of the request left, because whoever answers there can't prove to be the gateway. Nothing was sent.
+    Untrusted {
+        /// What is wrong with the certificate.
+        reason: String,
+    },
     /// Anything else: the message may or may not be on its way.
     Unclear {
         /// What happened, without addresses or secrets.
@@ -309,6 +314,8 @@ pub enum Bar {
     Credentials,
     /// No credit left.
     Credit,
+    /// Its certificate can't be trusted, several times in a row.
+    Certificate,
 }
 
 impl Bar {
@@ -317,6 +324,7 @@ impl Bar {
         match self {
             Self::Credentials => "the gateway refuses our credentials",
             Self::Credit => "there is no credit left",
+            Self::Certificate => "the gateway can't prove who it is",
         }
     }
 }

@@ -27,6 +27,7 @@ const IN_SEND: &[Slot] = &[
 ];
 const IN_CALLBACK_URL: &[Slot] = &[Slot::Reference];
 const IN_LOOK_UP: &[Slot] = &[Slot::To, Slot::Reference, Slot::SubmittedAt, Slot::Now];
+const IN_BALANCE: &[Slot] = &[Slot::Now];
 const IN_POLL: &[Slot] = &[Slot::Cursor, Slot::Now];
 
 /// Collects problems of one profile.
@@ -287,6 +288,13 @@ impl Profile {
         }
         if let Some(rules) = &self.look_up {
             check.call(&rules.request, IN_LOOK_UP);
+        }
+        if let Some(rules) = &self.balance {
+            check.call(&rules.request, IN_BALANCE);
+            if rules.found.when.0.is_empty() {
+                let hint = "write found = { status = 200, when = { json = \"/balance\" } }";
+                check.error("profile.balance", start, "every answer would be a balance", hint);
+            }
         }
         if let Some(rules) = &self.poll {
             check.call(&rules.request, IN_POLL);

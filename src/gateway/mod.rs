@@ -8,6 +8,7 @@ mod look_up;
 mod numbers;
 mod one_or_many;
 mod poll;
+mod probe;
 mod profile;
 mod provider;
 mod reading;
@@ -21,6 +22,7 @@ pub use callback::{CallbackEvent, Incoming, Received, Rejected, Reply};
 pub use http::{Answered, Client, NoAnswer};
 pub use look_up::Asked;
 pub use poll::Polled;
+pub use probe::Probed;
 pub use profile::{Class, Limits, Profile, SHIPPED};
 pub use provider::Provider;
 pub use request::{Account, Method, Request};
@@ -106,6 +108,22 @@ impl Gateway {
         match self {
             Self::Simulated(world) => world.look_up(asked.reference),
             Self::Provider(provider) => provider.look_up(asked, now).await,
+        }
+    }
+
+    /// Can it be asked whether it is there, without a text?
+    pub fn can_be_probed(&self) -> bool {
+        match self {
+            Self::Simulated(_) => true,
+            Self::Provider(provider) => provider.profile().can_be_probed(),
+        }
+    }
+
+    /// Asks whether it is there: one request. `reference` is one that no text ever had.
+    pub async fn probe(&self, reference: &str, now: Timestamp) -> Probed {
+        match self {
+            Self::Simulated(world) => world.probe(),
+            Self::Provider(provider) => provider.probe(reference, now).await,
         }
     }
 

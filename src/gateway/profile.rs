@@ -6,6 +6,7 @@ use super::look_up::{By, LookUpRules};
 use super::numbers;
 use super::one_or_many::Pattern;
 use super::poll::PollRules;
+use super::probe::BalanceRules;
 use super::request::Call;
 use super::signature::Verify;
 use super::value::Value;
@@ -74,6 +75,7 @@ pub struct Profile {
     pub(super) answer: AnswerRules,
     pub(super) callbacks: Option<Callbacks>,
     pub(super) look_up: Option<LookUpRules>,
+    pub(super) balance: Option<BalanceRules>,
     pub(super) poll: Option<PollRules>,
 }
 

@@ -1,7 +1,7 @@
 //! A provider reached over HTTP: a profile, an account, a client. Every decision is the profile's.
 
 use super::http::{Answered, Client, NoAnswer, is_loopback};
-use super::{Account, Answer, Asked, Incoming, Polled, Profile, Received, Rejected, Request, Submission};
+use super::{Account, Answer, Asked, Incoming, Polled, Probed, Profile, Received, Rejected, Request, Submission};
 use crate::domain::doubt::LookUp;
 use crate::domain::message::{Outcome, Refusal, RefusalClass};
 use jiff::Timestamp;
@@ -26,6 +26,17 @@ impl fmt::Debug for Provider {
 impl Answered {
     fn as_answer(&self) -> Answer<'_> {
         Answer { status: self.status, headers: &self.headers, body: &self.body, truncated: self.truncated }
+    }
+}
+
+impl NoAnswer {
+    /// What it means for a text, or for a line.
+    fn outcome(self) -> Outcome {
+        match self {
+            Self::NotSent(reason) => Outcome::NotSent { reason },
+            Self::Untrusted(reason) => Outcome::Untrusted { reason },
+            Self::Unclear(reason) => Outcome::Unclear { reason },
+        }
     }
 }
 
@@ -78,8 +89,7 @@ impl Provider {
         };
         match self.client.send(&request).await {
             Ok(answered) => self.profile.outcome(&answered.as_answer(), submission.handed_at),
-            Err(NoAnswer::NotSent(reason)) => Outcome::NotSent { reason },
-            Err(NoAnswer::Unclear(reason)) => Outcome::Unclear { reason },
+            Err(none) => none.outcome(),
         }
     }
 
@@ -98,6 +108,27 @@ impl Provider {
         }
     }
 
+    /// Asks whether it is there: one request.
+    pub async fn probe(&self, reference: &str, now: Timestamp) -> Probed {
+        let Some(request) = self.profile.probe(&self.account, reference, now) else { return Probed::Mute };
+        match self.client.send(&request).await {
+            Ok(answered) => self.profile.probed(&answered.as_answer(), now),
+            Err(none) => Probed::Failed(none.outcome()),
+        }
+    }
+
+    /// Asks for the balance, in words for people; none where the provider is not asked for it.
+    pub async fn balance(&self, now: Timestamp) -> Option<Result<String, String>> {
+        let request = self.profile.balance(&self.account, now)?;
+        Some(match self.client.send(&request).await {
+            Ok(answered) => {
+                let balance = self.profile.balanced(&answered.as_answer());
+                balance.ok_or_else(|| format!("the gateway tells no balance (HTTP {})", answered.status))
+            }
+            Err(none) => Err(none.to_string()),
+        })
+    }
+
     /// Verifies and reads what it sends to us. `incoming.target` is path and query as they reached the listener: the
     /// path of the account's callback address comes first in it, or it is nothing of this gateway's.
     pub fn receive(&self, incoming: &Incoming<'_>, now: Timestamp) -> Result<Received, Rejected> {
@@ -111,7 +142,7 @@ impl Provider {
         let request = self.profile.poll(&self.account, cursor, now)?;
         Some(match self.client.send(&request).await {
             Ok(answered) => self.profile.polled(cursor, &answered.as_answer()),
-            Err(NoAnswer::NotSent(reason) | NoAnswer::Unclear(reason)) => Err(reason),
+            Err(none) => Err(none.to_string()),
         })
     }
 }

@@ -24,6 +24,8 @@ pub struct Pulse {
     pub fenced: bool,
     /// A report that came too early is about a text that is known by now.
     pub strays: bool,
+    /// The line to the gateway is paused: nothing is requested there.
+    pub line_paused: bool,
     /// Grows with every change of a campaign's file or state.
     pub campaigns: i64,
     /// The next instant at which one of the first three becomes true by itself.
@@ -42,7 +44,8 @@ const PULSE: &str = "SELECT
     (SELECT COUNT(*) FROM pauses),
     (SELECT COUNT(*) FROM pauses WHERE name = 'fence'),
     (SELECT COUNT(*) FROM strays s JOIN handles h ON h.gateway_id = s.gateway_id),
-    (SELECT MIN(received_at) FROM strays)";
+    (SELECT MIN(received_at) FROM strays),
+    (SELECT COUNT(*) FROM pauses WHERE name = 'line')";
 
 impl Store {
     /// Takes the pulse.
@@ -67,6 +70,7 @@ impl Store {
             paused: row.int(8)? > 0,
             fenced: row.int(9)? > 0,
             strays: row.int(10)? > 0,
+            line_paused: row.int(12)? > 0,
             next: [instant(1)?, ends, ask_at].into_iter().flatten().filter(|at| *at > now).min(),
         })
     }

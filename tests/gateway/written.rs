@@ -106,6 +106,13 @@ fn what_cannot_work_is_refused() {
             "only throttled and temporary can wait",
         ),
         ("gov-uk-notify", "wait = { midnight_utc = true }", "wait = {}", "this wait says nothing"),
+        ("telnyx", "\"/v2/balance\"", "[\"/v2/balance/\", { slot = \"to\" }]", "the slot to has no value here"),
+        (
+            "telnyx",
+            ", when = { json = \"/data/record_type\", is = \"balance\" }",
+            "",
+            "every answer would be a balance",
+        ),
         ("gov-uk-notify", "refusal = \"invalid\"", "refusal = \"credit\"", "a report can't say this of number or text"),
     ];
     for (name, from, to, message) in cases {

@@ -79,7 +79,7 @@ impl Sender {
         let (gateway, now) = (&desk.settings.gateway, desk.clock.now());
         match self.line.allows(gateway.in_flight, now) {
             0 => 0,
-            1 if gateway.in_flight > 1 => usize::from(self.in_flight.is_empty()),
+            1 if self.line.closed_until().is_some() => usize::from(self.in_flight.is_empty()),
             slots => {
                 let free = slots.saturating_sub(self.in_flight.len());
                 let spacing = gateway.spacing().as_micros().max(1);

@@ -4,7 +4,7 @@ use super::phone::Line;
 use super::{Callback, Entry, Report, State, Text, World, Written};
 use crate::domain::doubt::LookUp;
 use crate::domain::message::{Outcome, Refusal, RefusalClass};
-use crate::gateway::{LONGEST_REQUEST, Submission};
+use crate::gateway::{LONGEST_REQUEST, Probed, Submission};
 use jiff::{SignedDuration, Timestamp};
 
 impl World {
@@ -23,6 +23,18 @@ impl World {
             Some(id) => LookUp::Found { gateway_id: id.clone() },
             None => LookUp::Absent,
         }
+    }
+}
+
+impl World {
+    /// Is anybody there?
+    pub fn probe(&self) -> Probed {
+        let mut state = self.state();
+        if state.is_out() {
+            state.faults.refused_connections += 1;
+            return Probed::Failed(Outcome::NotSent { reason: "the gateway refuses connections".to_owned() });
+        }
+        Probed::There
     }
 }
 
