@@ -35,7 +35,7 @@ pub fn probed(desk: &Desk, line: Line, probed: Probed, now: Timestamp) -> (Line,
     let outcome = match probed {
         Probed::There => return (moved(desk, line, line.after_probe(None, now), None), None),
         Probed::Mute => return (moved(desk, line, line.without_probes(), None), None),
-        Probed::Failed(outcome) => line.judged(outcome, now),
+        Probed::Failed(outcome) => line.trying().judged(outcome),
     };
     let paused = match &outcome {
         Outcome::Barred { bar, detail } => Some(barred(*bar, detail, now).into()),

@@ -222,7 +222,7 @@ impl Sender {
     fn heard(&mut self, desk: &Desk, answer: Answer) {
         let now = desk.clock.now();
         match answer {
-            Answer::Text(claimed, outcome) => self.finish(desk, &claimed, &self.line.judged(outcome, now)),
+            Answer::Text(claimed, outcome) => self.finish(desk, &claimed, &self.line.judged(outcome)),
             Answer::Probe(answer) => {
                 let (line, paused) = probed(desk, self.line, answer, now);
                 self.line = line;
@@ -307,6 +307,7 @@ impl Sender {
                 continue;
             }
             self.next_start = now + desk.settings.gateway.spacing();
+            self.line = self.line.trying();
             self.in_flight.push(request(desk, gateway, claimed, now));
         }
     }

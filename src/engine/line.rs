@@ -25,6 +25,8 @@ pub struct Line {
     /// An answer got lost while the line was open; the next one closes it.
     forgiven: bool,
     closed_until: Option<Timestamp>,
+    /// The one request after the wait is on the wire: nothing else was, so the next answer is its own.
+    tried: bool,
     /// A probe was answered since the last wait: a text may go.
     probed: bool,
     /// Only a text can tell: the gateway takes questions and no texts, or asked for time.
@@ -41,6 +43,7 @@ impl Line {
             untrusted: 0,
             forgiven: false,
             closed_until: None,
+            tried: false,
             probed: false,
             by_text: false,
             barred: false,
@@ -81,9 +84,9 @@ impl Line {
 
     /// What an answer means for the line: certificates that can't be trusted bar it in the end.
     #[must_use]
-    pub fn judged(&self, outcome: Outcome, now: Timestamp) -> Outcome {
+    pub fn judged(&self, outcome: Outcome) -> Outcome {
         match outcome {
-            Outcome::Untrusted { reason } if self.untrusted + 1 >= UNTRUSTED && self.allows(1, now) == 1 => {
+            Outcome::Untrusted { reason } if self.untrusted + 1 >= UNTRUSTED && self.tried => {
                 Outcome::Barred { bar: Bar::Certificate, detail: reason }
             }
             other => other,
@@ -94,18 +97,16 @@ impl Line {
     #[must_use]
     pub fn after(self, outcome: &Outcome, now: Timestamp) -> Self {
         let asked = match outcome {
-            Outcome::Accepted { .. } | Outcome::Refused(_) if self.barred => return self,
-            Outcome::Accepted { .. } | Outcome::Refused(_) => return Self::new(self.seed),
             Outcome::Barred { .. } => return Self { barred: true, ..self },
+            // Texts that were in flight when it closed say nothing new: they neither open it nor lengthen the wait.
+            _ if self.barred || self.closed_until.is_some() && !self.tried => return self,
+            Outcome::Accepted { .. } | Outcome::Refused(_) => return Self::new(self.seed),
             Outcome::Unclear { .. } if self.closed_until.is_none() && !self.forgiven => {
                 return Self { forgiven: true, ..self };
             }
             Outcome::Throttled { retry_after } => *retry_after,
             Outcome::NotSent { .. } | Outcome::Untrusted { .. } | Outcome::Unclear { .. } => None,
         };
-        if self.closed_until.is_some_and(|until| now < until) {
-            return self; // one outage, many answers: those in flight do not lengthen the wait
-        }
         let own = SignedDuration::from_secs((1 << self.failures.min(5)).min(LONGEST));
         let wait = asked.map_or(own, |asked| asked.min(LONGEST_ASKED).max(own));
         Self {
@@ -113,16 +114,23 @@ impl Line {
             untrusted: if matches!(outcome, Outcome::Untrusted { .. }) { self.untrusted + 1 } else { 0 },
             closed_until: now.checked_add(self.jittered(wait)).ok(),
             by_text: self.by_text || self.probed || matches!(outcome, Outcome::Throttled { .. }),
+            tried: false,
             probed: false,
             ..self
         }
+    }
+
+    /// A text is put on the wire. After a wait this is the one that tells; nothing else may be in flight then.
+    #[must_use]
+    pub fn trying(self) -> Self {
+        Self { tried: self.closed_until.is_some(), ..self }
     }
 
     /// The line after a probe: none means that it was answered, and one text may show whether texts go, too.
     #[must_use]
     pub fn after_probe(self, failed: Option<&Outcome>, now: Timestamp) -> Self {
         match failed {
-            Some(outcome) => self.after(outcome, now),
+            Some(outcome) => self.trying().after(outcome, now),
             None => Self { probed: true, untrusted: 0, ..self },
         }
     }

@@ -49,6 +49,7 @@ fn outage(seed: i64, in_flight: usize, failure: &Outcome, probes: Probes) -> (us
                 let failed = (probes == Probes::Fail).then_some(failure);
                 line = line.after_probe(failed, now);
             } else {
+                line = line.trying();
                 flying += 1;
             }
         }
@@ -97,7 +98,11 @@ fn texts_leave_within_a_minute_after_the_gateway_is_back() {
             let (probed, there) = (line.after_probe(None, now), line.asks(true, false, now));
             assert_eq!((there, probed.allows(8, now)), (!matches!(failure, Outcome::Throttled { .. }), 1));
             assert!(!probed.asks(true, true, now), "the next is a text");
-            assert_eq!(probed.after(&accepted(), now), Line::new(seed), "open, and nothing is held against it");
+            assert_eq!(
+                probed.trying().after(&accepted(), now),
+                Line::new(seed),
+                "open, and nothing is held against it"
+            );
         }
     }
 }
@@ -107,7 +112,7 @@ fn no_two_workers_wait_alike_and_nobody_shorter() {
     let waits = |seed| {
         let (mut line, mut now, mut waits) = (Line::new(seed), start(), Vec::new());
         for _ in 0..8 {
-            line = line.after(&not_sent(), now);
+            line = line.trying().after(&not_sent(), now);
             let until = line.closed_until().unwrap();
             waits.push(until.duration_since(now).as_millis());
             now = until;
@@ -133,10 +138,13 @@ fn a_gateway_may_ask_for_time_but_not_for_ten_years() {
     }
     let mut line = Line::new(3);
     for _ in 0..6 {
-        line = line.after(&throttled(Some(1)), line.closed_until().unwrap_or(start()));
+        line = line.trying().after(&throttled(Some(1)), line.closed_until().unwrap_or(start()));
     }
     let last = line.closed_until().unwrap();
-    assert!(line.after(&throttled(Some(1)), last).closed_until().unwrap() >= last + seconds(30), "one second for ever");
+    assert!(
+        line.trying().after(&throttled(Some(1)), last).closed_until().unwrap() >= last + seconds(30),
+        "one second for ever"
+    );
 }
 
 #[test]
@@ -149,7 +157,22 @@ fn one_lost_answer_is_forgiven_and_the_next_closes_the_line() {
     let burst = closed.after(&unclear(), start() + SignedDuration::from_millis(900));
     assert_eq!(burst, closed, "answers of one outage do not lengthen the wait");
     let until = closed.closed_until().unwrap();
-    assert!(closed.after(&unclear(), until).closed_until().unwrap() >= until + seconds(2), "nothing is forgiven now");
+    let tried = closed.trying().after(&unclear(), until);
+    assert!(tried.closed_until().unwrap() >= until + seconds(2), "nothing is forgiven now");
+}
+
+/// Slow answers to what was handed over before would open it once for each of them, and every time all places fill.
+#[test]
+fn what_was_in_flight_when_it_closed_neither_opens_it_nor_lengthens_the_wait() {
+    let closed = Line::new(1).after(&not_sent(), start());
+    let until = closed.closed_until().unwrap();
+    for at in [start(), until, until + seconds(19)] {
+        for late in [accepted(), unclear(), not_sent(), throttled(Some(500))] {
+            assert_eq!(closed.after(&late, at), closed);
+        }
+    }
+    assert_eq!(closed.trying().after(&accepted(), until), Line::new(1));
+    assert_eq!(Line::new(1).trying(), Line::new(1), "while it is open nothing is a trial");
 }
 
 #[test]
@@ -160,11 +183,14 @@ fn a_probe_that_was_answered_for_nothing_is_not_believed_again() {
     assert!(line.asks(true, false, at) && line.asks(false, true, at) && !line.asks(false, false, at));
     let probed = line.after_probe(None, at);
     assert!(!probed.is_away() && !probed.asks(true, true, at));
-    let again = probed.after(&unclear(), at);
+    let again = probed.trying().after(&unclear(), at);
     let at = again.closed_until().unwrap();
     assert!(!again.asks(true, true, at) && again.allows(8, at) == 1, "a text tells");
     assert!(again.asks(false, true, at), "without texts, those in doubt are still asked about");
-    assert!(again.after(&accepted(), at).after(&not_sent(), at).asks(true, false, at + seconds(2)), "a new outage");
+    assert!(
+        again.trying().after(&accepted(), at).after(&not_sent(), at).asks(true, false, at + seconds(2)),
+        "a new outage"
+    );
     assert!(!line.without_probes().asks(true, true, at));
 }
 
@@ -185,13 +211,15 @@ fn a_certificate_that_can_t_be_trusted_bars_the_line_after_three_waits() {
     let untrusted = || Outcome::Untrusted { reason: "expired".into() };
     let (mut line, mut now) = (Line::new(1), start());
     for _ in 0..2 {
-        assert_eq!(line.judged(untrusted(), now), untrusted());
+        line = line.trying();
+        assert_eq!(line.judged(untrusted()), untrusted());
         line = line.after(&untrusted(), now);
-        assert_eq!(line.judged(untrusted(), now), untrusted(), "those in flight are one case");
+        assert_eq!(line.judged(untrusted()), untrusted(), "those in flight are one case");
         now = line.closed_until().unwrap();
     }
-    assert_eq!(line.judged(not_sent(), now), not_sent());
-    assert!(matches!(line.judged(untrusted(), now), Outcome::Barred { bar: Bar::Certificate, .. }));
+    let line = line.trying();
+    assert_eq!(line.judged(not_sent()), not_sent());
+    assert!(matches!(line.judged(untrusted()), Outcome::Barred { bar: Bar::Certificate, .. }));
     let between = line.after(&not_sent(), now);
-    assert_eq!(between.judged(untrusted(), between.closed_until().unwrap()), untrusted(), "in a row, or not at all");
+    assert_eq!(between.trying().judged(untrusted()), untrusted(), "in a row, or not at all");
 }
