@@ -9,7 +9,7 @@ use jiff::Timestamp;
 pub struct Swept {
     /// Past their deadline without having left (E13).
     pub expired: u64,
-    /// Claimed by a worker that is gone (E8).
+    /// Claimed by a worker that is gone (E8), or a repeat past its deadline (E22).
     pub doubted: u64,
     /// Reports about texts that nobody knew for a week.
     pub forgotten: u64,
@@ -18,9 +18,18 @@ pub struct Swept {
 }
 
 impl Store {
-    /// E13 for all that waits past its deadline, and an end for what was never reported. Nothing in flight is touched.
+    /// E13 for all that waits past its deadline (E22 for what may have arrived already), and an end for what was never reported. Nothing in flight is touched.
     pub async fn sweep(&self, now: Timestamp) -> Result<Swept, StoreError> {
         let mut tx = self.db.begin().await?;
+        // What waited to be sent again under the same id may have arrived the first time: that it expired would be a lie.
+        let doubted = tx
+            .run(
+                "UPDATE messages SET state = 'in_doubt', reason = 'its deadline came before it could be sent again',
+                   answered_at = $1, ask_at = $1, absent = 0
+                 WHERE state = 'queued' AND not_after <= $1 AND ask_at IS NOT NULL",
+                args![now],
+            )
+            .await?;
         let expired = tx
             .run(
                 "UPDATE messages SET state = 'expired', reason = COALESCE(reason, 'its deadline came before it could leave'),
@@ -38,6 +47,6 @@ impl Store {
             .await?;
         let forgotten = super::strays::forget(&mut tx, now).await?;
         tx.commit().await?;
-        Ok(Swept { expired, forgotten, closed, ..Swept::default() })
+        Ok(Swept { expired, doubted, forgotten, closed })
     }
 }

@@ -11,7 +11,7 @@ use ringround::store::Doubts;
 
 both_engines! {
     open_doubts_tell_what_a_person_must_know, doubts_are_counted_with_their_age, the_resolver_hears_of_step_and_policy,
-    a_repeat_keeps_its_window_until_it_has_left, a_policy_sends_again_once, a_question_decides_about_its_own_doubt_only,
+    a_repeat_keeps_its_window_until_it_has_left, a_repeat_past_its_deadline_is_in_doubt_and_not_expired, a_policy_sends_again_once, a_question_decides_about_its_own_doubt_only,
     what_is_in_doubt_is_found_by_an_index,
 }
 
@@ -146,6 +146,19 @@ async fn a_repeat_keeps_its_window_until_it_has_left(world: &World) {
     }
     // In doubt again, and never had by the gateway: it goes out as if for the first time.
     assert_eq!(settled(world, id, world.moved(id, State::InDoubt, State::Queued)).await, None);
+}
+
+async fn a_repeat_past_its_deadline_is_in_doubt_and_not_expired(world: &World) {
+    let family = world.family(1).await;
+    let (repeat, first) = (world.text_in(family, State::InDoubt).await, world.due_text(family).await);
+    let again = MessageMove { repeat_until: Some(world.at(600)), ..world.moved(repeat, State::InDoubt, State::Queued) };
+    world.done(vec![Change::MessageMoved(again)]).await;
+    assert_eq!(world.store.sweep(world.at(3599)).await.unwrap().doubted, 0);
+    let swept = world.store.sweep(world.at(3600)).await.unwrap();
+    assert_eq!((swept.doubted, swept.expired), (1, 1));
+    assert_eq!((world.state(repeat).await, world.state(first).await), (State::InDoubt, State::Expired));
+    let doubt = world.store.doubts(world.at(3600), 10).await.unwrap().remove(0);
+    assert_eq!((doubt.id, doubt.since, doubt.absent), (repeat, world.at(3600), 0), "asked at once");
 }
 
 async fn a_policy_sends_again_once(world: &World) {
