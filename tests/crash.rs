@@ -11,6 +11,7 @@ mod crash {
     pub mod book;
     pub mod books;
     pub mod callbacks;
+    pub mod edges;
     pub mod gateway;
     pub mod http;
     pub mod installation;
@@ -39,6 +40,26 @@ fn main() -> ExitCode {
         println!("skipped: the program under fire needs --features faults (test.sh runs it)");
         return ExitCode::SUCCESS;
     }
+    let asked = |what: &str| arguments.iter().any(|argument| argument == what);
+    if asked("kills") {
+        random_kills();
+    }
+    if asked("edges") {
+        let begun = crash::waiting::now_ms();
+        let one = arguments.iter().find(|a| a.starts_with('E'));
+        let cells: Vec<_> = crash::edges::cells(2).into_iter().filter(|c| one.is_none_or(|e| c.edge == e)).collect();
+        let outcomes = crash::edges::all(&cells, 6, |outcome| {
+            if !outcome.is_right() {
+                println!("{:?} killed: {}; {}", outcome.cell, outcome.killed, outcome.verdict.in_words());
+            }
+        });
+        println!("{}", crash::edges::table(&outcomes));
+        println!("{} cells, {} s", cells.len(), (crash::waiting::now_ms() - begun) / 1000);
+    }
+    ExitCode::SUCCESS
+}
+
+fn random_kills() {
     let mut all = Figures::default();
     println!("{}", kills::HEAD);
     for class in Class::ALL {
@@ -51,5 +72,4 @@ fn main() -> ExitCode {
     for wrong in &all.verdict.wrong {
         println!("{wrong}");
     }
-    ExitCode::SUCCESS
 }

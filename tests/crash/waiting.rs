@@ -25,6 +25,6 @@ pub fn until(bound: Duration, mut is_so: impl FnMut() -> bool) -> bool {
         if now_ms() >= end {
             return false;
         }
-        rest(Duration::from_millis(20));
+        rest(Duration::from_millis(40));
     }
 }
