@@ -12,6 +12,7 @@ mod crash {
     pub mod books;
     pub mod callbacks;
     pub mod edges;
+    pub mod faults;
     pub mod gateway;
     pub mod http;
     pub mod installation;
@@ -21,9 +22,11 @@ mod crash {
     #[path = "../support/postgres.rs"]
     pub mod postgres;
     pub mod reporter;
+    pub mod rows;
     pub mod script;
     pub mod service;
     pub mod waiting;
+    pub mod workers;
 }
 
 use crash::kills::{Figures, Round};
@@ -55,6 +58,13 @@ fn main() -> ExitCode {
         });
         println!("{}", crash::edges::table(&outcomes));
         println!("{} cells, {} s", cells.len(), (crash::waiting::now_ms() - begun) / 1000);
+    }
+    if asked("faults") {
+        let one = arguments.iter().find(|a| a.starts_with('F') || a.starts_with('W') || a.starts_with('I'));
+        let rows: Vec<_> = crash::faults::rows().into_iter().filter(|r| one.is_none_or(|e| r.number == e)).collect();
+        for (row, seen, seconds) in crash::faults::all(rows, 4, asked("--long")) {
+            println!("{}", crash::faults::line(&row, &seen, seconds));
+        }
     }
     ExitCode::SUCCESS
 }

@@ -24,7 +24,7 @@ struct Way {
     passes: usize,
 }
 
-use Class::{A, B, C, D};
+use Class::{A, B, D};
 
 const WAYS: &[Way] = &[
     Way { edge: "E1", what: "made", classes: &Class::ALL, passes: 2 },
@@ -264,7 +264,6 @@ fn expected(cell: &Cell, peer: &Peer, verdict: &mut Verdict) {
     let need: Option<(&str, usize)> = match cell.edge {
         "E7" if matches!(cell.class, A | B) => Some(("rejected", PEOPLE / 2)),
         "E12" | "E19" | "E20" => Some(("delivered", peer.counts().taken)),
-        "E13" if matches!(cell.class, A | B) => Some(("cancelled", cell.pass.max(2))),
         _ => None,
     };
     if let Some((state, least)) = need

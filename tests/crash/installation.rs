@@ -26,10 +26,12 @@ pub struct Wish {
     pub settle: u32,
     /// The last step is over so many seconds after it began; none: all have two hours.
     pub short_deadline: Option<i64>,
-    /// In place of the steps above.
-    pub own_steps: Option<String>,
+    /// In place of the campaign above.
+    pub own_campaign: Option<String>,
     /// More settings.
     pub settings: String,
+    /// For every start of the program.
+    pub environment: Vec<(String, String)>,
 }
 
 impl Wish {
@@ -42,8 +44,9 @@ impl Wish {
             per_second: 1000,
             settle: 1,
             short_deadline: None,
-            own_steps: None,
+            own_campaign: None,
             settings: String::new(),
+            environment: Vec::new(),
         }
     }
 }
@@ -172,6 +175,9 @@ impl Installation {
     /// A campaign whose steps are due at once, one text each to everybody.
     pub fn campaign(&self, id: &str, begins: jiff::Timestamp) -> String {
         let wish = &self.wish;
+        if let Some(own) = &wish.own_campaign {
+            return own.clone();
+        }
         let local = begins.strftime("%Y-%m-%dT%H:%M:%S");
         let mut campaign = format!(
             "schema = 1\nid = \"{id}\"\ntitle = \"t\"\nlist = \"send\"\ntimezone = \"Etc/UTC\"\nquiet = \"none\"\n\
@@ -180,9 +186,6 @@ impl Installation {
         if let Some(seconds) = wish.short_deadline {
             let ends = begins + jiff::SignedDuration::from_secs(seconds);
             campaign.push_str(&format!("ends = {}\n", ends.strftime("%Y-%m-%dT%H:%M:%S")));
-        }
-        if let Some(own) = &wish.own_steps {
-            return campaign + own;
         }
         for step in 1..=wish.steps {
             let ends = match wish.short_deadline {
@@ -207,6 +210,7 @@ impl Installation {
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringround"));
         command.current_dir(self.path()).env_remove("RINGROUND_CONFIG").env_remove("RUST_LOG");
+        command.envs(self.wish.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 
