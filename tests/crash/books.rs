@@ -1,6 +1,5 @@
 //! The database of the program under test, read from outside: while it runs, right after a kill, and at the end.
 
-use super::waiting::until;
 use ringround::store::{Place, Store};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
@@ -27,9 +26,7 @@ pub struct Message {
     pub phone: String,
     pub state: String,
     pub reason: String,
-    pub broadcast: Option<i64>,
     pub reply: Option<String>,
-    pub not_before: i64,
     pub not_after: i64,
     pub claimed_at: Option<i64>,
     pub attempts: i64,
@@ -80,15 +77,10 @@ impl Books {
         self.states().get(state).copied().unwrap_or(0)
     }
 
-    /// Waits until it is so; false if it does not come about.
-    pub fn until(&self, bound: Duration, mut is_so: impl FnMut(&BTreeMap<String, i64>) -> bool) -> bool {
-        until(bound, || is_so(&self.states()))
-    }
-
     /// All messages with the references that the gateway saw. The service must not run.
     pub fn messages(&self) -> Vec<Message> {
-        let sql = "SELECT m.id, c.phone, m.state, COALESCE(m.reason, ''), m.broadcast_id, m.reply, m.not_before,
-              m.not_after, m.claimed_at, m.attempts,
+        let sql =
+            "SELECT m.id, c.phone, m.state, COALESCE(m.reason, ''), m.reply, m.not_after, m.claimed_at, m.attempts,
               (SELECT COUNT(*) FROM consents k WHERE k.contact_id = m.contact_id AND k.standing = 'in')
             FROM messages m JOIN contacts c ON c.id = m.contact_id ORDER BY m.id";
         wait_for(async {
@@ -100,13 +92,11 @@ impl Books {
                 phone: row.text(1).unwrap(),
                 state: row.text(2).unwrap(),
                 reason: row.text(3).unwrap(),
-                broadcast: row.opt_int(4).unwrap(),
-                reply: row.opt_text(5).unwrap(),
-                not_before: row.int(6).unwrap(),
-                not_after: row.int(7).unwrap(),
-                claimed_at: row.opt_int(8).unwrap(),
-                attempts: row.int(9).unwrap(),
-                opted_in: row.int(10).unwrap() > 0,
+                reply: row.opt_text(4).unwrap(),
+                not_after: row.int(5).unwrap(),
+                claimed_at: row.opt_int(6).unwrap(),
+                attempts: row.int(7).unwrap(),
+                opted_in: row.int(8).unwrap() > 0,
             };
             let messages = rows.iter().map(message).collect();
             store.close().await;

@@ -5,9 +5,10 @@ use super::installation::{Installation, Wish, number};
 use super::judge::{Stop, Verdict, judge, settles};
 use super::peer::Peer;
 use super::postgres;
-use super::script::{Class, Script};
+use super::script::{Class, Fault, Reports, Rule, Script};
 use super::waiting::{now_ms, rest};
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// One round: an installation, killed until all its texts are over.
@@ -20,6 +21,10 @@ pub struct Round {
     /// No more kills than this.
     pub kills: usize,
     pub seed: u64,
+    /// The gateway loses answers, is down, asks to wait.
+    pub chaos: bool,
+    /// Reports come back.
+    pub reports: bool,
 }
 
 /// What came of one round, or of several.
@@ -64,13 +69,13 @@ impl Figures {
     }
 }
 
-pub const HEAD: &str = "class database    kills  busy  messages  doubts  resolved  STOPs  seconds  twice  lost  late  after STOP  unresolved  in doubt";
+pub const HEAD: &str = "class how                 kills  busy  messages  doubts  resolved  STOPs  seconds  twice  lost  late  after STOP  unresolved  in doubt";
 
-pub fn line(name: &str, database: &str, all: &Figures) -> String {
+pub fn line(name: &str, how: &str, all: &Figures) -> String {
     let v = &all.verdict;
     let resolved = usize::try_from(all.doubts).unwrap_or(0).saturating_sub(v.unresolved + v.in_doubt);
     format!(
-        "{name:<5} {database:<10} {:>6} {:>4.0}% {:>9} {:>7} {resolved:>9} {:>6} {:>8.0} {:>6} {:>5} {:>5} {:>11} {:>11} {:>9}",
+        "{name:<5} {how:<18} {:>6} {:>4.0}% {:>9} {:>7} {resolved:>9} {:>6} {:>8.0} {:>6} {:>5} {:>5} {:>11} {:>11} {:>9}",
         all.kills,
         all.busy(),
         v.messages,
@@ -86,6 +91,33 @@ pub fn line(name: &str, database: &str, all: &Figures) -> String {
     )
 }
 
+impl Round {
+    /// For the table.
+    pub fn how(&self) -> String {
+        let database = if self.postgres { "PostgreSQL" } else { "SQLite" };
+        if self.chaos { format!("{database}, bad day") } else { database.to_owned() }
+    }
+}
+
+/// Rounds, several at a time, until so many kills are done; a line of the table after each.
+pub fn rounds(rounds: &[Round], hands: usize) -> Figures {
+    let waiting = Mutex::new(rounds.iter().rev().cloned().collect::<Vec<_>>());
+    let all = Mutex::new(Figures::default());
+    println!("{HEAD}");
+    std::thread::scope(|scope| {
+        for _ in 0..hands {
+            scope.spawn(|| {
+                while let Some(next) = { waiting.lock().unwrap().pop() } {
+                    let figures = round(&next);
+                    println!("{}", line(next.class.letter(), &next.how(), &figures));
+                    all.lock().unwrap().add(&figures);
+                }
+            });
+        }
+    });
+    all.into_inner().unwrap()
+}
+
 /// Runs one round to its end.
 pub fn round(round: &Round) -> Figures {
     let begun = now_ms();
@@ -96,25 +128,29 @@ pub fn round(round: &Round) -> Figures {
     let peer = Peer::start(round.class);
     let wish = Wish { short_deadline: Some(40), ..Wish::new(round.class, round.people, round.steps) };
     let installation = Installation::on(&wish, &peer, url.as_deref(), None);
-    peer.tell(&Script {
-        latency_ms: (2, 20),
-        seed: round.seed,
-        hooks: installation.hooks.clone(),
-        ..Script::default()
-    });
+    let reports = round.reports.then(|| Reports::of("delivered", 100));
+    let rules = if round.chaos { chaos() } else { Vec::new() };
+    let hooks = installation.hooks.clone();
+    let script = Script { rules, reports, latency_ms: (2, 20), seed: round.seed, hooks, ..Script::default() };
+    peer.tell(&script);
     let mut figures = Figures::default();
     let mut stops = Vec::new();
     let mut random = fastrand::Rng::with_seed(round.seed);
     while figures.kills < round.kills && one_kill(&installation, &peer, &mut random, &mut figures, &mut stops) {}
+    peer.tell(&Script { rules: Vec::new(), ..script });
     let service = installation.start();
-    figures.doubts += service.doubts;
     let settled = settles(&installation, Duration::from_mins(3));
     let ended = service.stop();
     figures.verdict = judge(&installation, &peer, &stops);
     if !settled || ended != Some(0) {
         figures.verdict.wrong.push(format!("the end: settled {settled}, exit code {ended:?}"));
     }
-    figures.doubts = doubted(&installation);
+    let of_both = matches!(round.class, Class::A | Class::B);
+    let most = figures.histogram.keys().max().copied().unwrap_or(0);
+    if !of_both && most > i64::try_from(wish.in_flight).unwrap() + 2 {
+        figures.verdict.wrong.push(format!("{most} texts in doubt after one kill: more than in flight and two"));
+    }
+    figures.doubts = figures.histogram.iter().map(|(n, times)| u64::try_from(*n).unwrap() * *times as u64).sum();
     figures.stops = stops.len();
     figures.seconds = (now_ms() - begun) as f64 / 1000.0;
     if let Some(url) = url {
@@ -124,11 +160,16 @@ pub fn round(round: &Round) -> Figures {
     figures
 }
 
-/// How many texts were ever in doubt: what the reasons of those that were say.
-fn doubted(installation: &Installation) -> u64 {
-    let sql = "SELECT COUNT(*) FROM messages WHERE state IN ('in_doubt', 'unresolved')
-        OR attempts > 1 OR reason LIKE 'asked the gateway%'";
-    u64::try_from(installation.books.number(sql)).unwrap()
+/// A gateway on a bad day.
+fn chaos() -> Vec<Rule> {
+    let say = |status, body: &str| Fault::Say { take: false, status, headers: Vec::new(), body: body.to_owned() };
+    vec![
+        Rule::some(30, Fault::HangUpBeforeReading),
+        Rule::some(80, Fault::TakeAndHangUp),
+        Rule::some(130, say(503, "{\"error\":\"down\"}")),
+        Rule::some(180, say(429, "{\"error\":\"slower\"}")),
+        Rule::some(200, Fault::ReadHalf),
+    ]
 }
 
 /// A start, and a kill a moment after the first request; false when nothing is left to be sent.

@@ -9,7 +9,6 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 pub struct Peer {
-    pub class: Class,
     /// Where texts go.
     pub url: String,
     control: u16,
@@ -24,7 +23,7 @@ impl Peer {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let ports: Vec<u16> = line.split_whitespace().map(|port| port.parse().unwrap()).collect();
-        Self { class, url: format!("http://127.0.0.1:{}", ports[1]), control: ports[0], child }
+        Self { url: format!("http://127.0.0.1:{}", ports[1]), control: ports[0], child }
     }
 
     fn ask<T: DeserializeOwned>(&self, target: &str, body: &Value) -> T {

@@ -4,6 +4,7 @@ use super::waiting::{now_ms, until};
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
@@ -13,10 +14,8 @@ const BOUND: Duration = Duration::from_mins(1);
 
 /// The most memory that any service took, in kilobytes (VmHWM).
 pub static MOST_MEMORY: AtomicU64 = AtomicU64::new(0);
-/// The longest time from a start to knowing the doubts, in milliseconds; and all of them together with how many.
-pub static SLOWEST_START: AtomicU64 = AtomicU64::new(0);
-pub static ALL_STARTS: AtomicU64 = AtomicU64::new(0);
-pub static STARTS: AtomicU64 = AtomicU64::new(0);
+/// The times from a start to knowing the doubts, in milliseconds.
+pub static STARTS: Mutex<Vec<i64>> = Mutex::new(Vec::new());
 
 pub struct Service {
     child: Child,
@@ -43,11 +42,8 @@ impl Service {
 
     /// Waits until it runs; false if it ended before.
     pub fn try_ready(&mut self) -> bool {
-        let Some(line) = self.until_log("ringround runs", BOUND) else { return false };
-        let took = u64::try_from(now_ms() - self.begun).unwrap();
-        SLOWEST_START.fetch_max(took, Ordering::Relaxed);
-        ALL_STARTS.fetch_add(took, Ordering::Relaxed);
-        STARTS.fetch_add(1, Ordering::Relaxed);
+        let Some(line) = self.until_log("ringround runs;", BOUND) else { return false };
+        STARTS.lock().unwrap().push(now_ms() - self.begun);
         let words = line.split("runs; ").nth(1).unwrap_or_default();
         self.doubts = words.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0);
         true
@@ -85,11 +81,16 @@ impl Service {
 
     /// The most memory it ever took, in kilobytes.
     pub fn memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
-        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
-        let kilobytes = line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or(0);
+        let kilobytes = self.memory_unrecorded();
         MOST_MEMORY.fetch_max(kilobytes, Ordering::Relaxed);
         kilobytes
+    }
+
+    /// The same where it is known to be too much.
+    pub fn memory_unrecorded(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
+        line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or(0)
     }
 
     pub fn signal(&self, name: &str) {

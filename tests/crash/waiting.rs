@@ -28,3 +28,11 @@ pub fn until(bound: Duration, mut is_so: impl FnMut() -> bool) -> bool {
         rest(Duration::from_millis(40));
     }
 }
+
+/// Does it for all of them at once; what came of each, in order.
+pub fn at_once<T: Sync, R: Send>(all: &[T], each: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    std::thread::scope(|scope| {
+        let hands: Vec<_> = all.iter().map(|one| scope.spawn(|| each(one))).collect();
+        hands.into_iter().map(|hand| hand.join().unwrap()).collect()
+    })
+}

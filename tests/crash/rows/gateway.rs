@@ -3,7 +3,7 @@
 use super::super::faults::{Bench, Row, Seen, demands, verdict};
 use super::super::installation::Wish;
 use super::super::script::{Class, Fault, LookUps, Rule, Script};
-use super::super::waiting::{now_ms, rest, until};
+use super::super::waiting::{at_once, now_ms, rest, until};
 use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -76,46 +76,45 @@ fn tls_server(folder: &std::path::Path, port: u16) -> Option<Child> {
 }
 
 fn no_tls(_: bool) -> Seen {
-    let mut words = Vec::new();
-    for what in ["no such name", "a plain server", "self-signed, another name"] {
-        let bench = Bench::new(Class::B, 20, 1);
-        let tls_port = 33_000 - u16::try_from(std::process::id() % 500).unwrap();
-        let mut server = None;
-        let url = match what {
-            "no such name" => "https://no-such-name.invalid".to_owned(),
-            "a plain server" => bench.peer.url.replace("http:", "https:"),
-            _ => {
-                server = tls_server(bench.installation.path(), tls_port);
-                if server.is_none() {
-                    words.push(format!("{what}: openssl is missing"));
-                    continue;
-                }
-                format!("https://127.0.0.1:{tls_port}")
-            }
-        };
-        let settings = bench.installation.settings(&bench.peer).replace(&bench.peer.url, &url);
-        bench.installation.write_settings(&settings);
-        let service = bench.installation.start();
-        let tried = until(Duration::from_secs(30), || {
-            bench.installation.books.number("SELECT MAX(attempts) FROM messages") >= 2
-        });
-        let (doubts, taken) = (bench.count("in_doubt"), bench.peer.counts().taken);
-        let rows = bench
-            .installation
-            .books
-            .rows("SELECT reason FROM messages WHERE reason IS NOT NULL ORDER BY attempts DESC LIMIT 1");
-        let reason = rows.unwrap().concat().concat();
-        service.stop();
-        if let Some(mut server) = server {
-            let _ = server.kill();
-            let _ = server.wait();
-        }
-        if !tried || doubts > 0 || taken > 0 {
-            return Seen::Wrong(format!("{what}: tried {tried}, {doubts} in doubt, {taken} taken; {reason}"));
-        }
-        words.push(format!("{what}: {reason}"));
+    let all = ["no such name", "a plain server", "self-signed, another name"];
+    match at_once(&all, |what| one_without_tls(what)).into_iter().collect::<Result<Vec<String>, String>>() {
+        Ok(words) => Seen::Right(format!("{}; the line backs off, it is not paused after three", words.join(" | "))),
+        Err(wrong) => Seen::Wrong(wrong),
     }
-    Seen::Right(format!("{}; the line backs off, it is not paused after three", words.join(" | ")))
+}
+
+fn one_without_tls(what: &str) -> Result<String, String> {
+    let bench = Bench::new(Class::B, 20, 1);
+    let tls_port = 33_000 - u16::try_from(std::process::id() % 500).unwrap();
+    let mut server = None;
+    let url = match what {
+        "no such name" => "https://no-such-name.invalid".to_owned(),
+        "a plain server" => bench.peer.url.replace("http:", "https:"),
+        _ => {
+            server = tls_server(bench.installation.path(), tls_port);
+            if server.is_none() {
+                return Ok(format!("{what}: openssl is missing"));
+            }
+            format!("https://127.0.0.1:{tls_port}")
+        }
+    };
+    let settings = bench.installation.settings(&bench.peer).replace(&bench.peer.url, &url);
+    bench.installation.write_settings(&settings);
+    let service = bench.installation.start();
+    let books = &bench.installation.books;
+    let tried = until(Duration::from_secs(30), || books.number("SELECT MAX(attempts) FROM messages") >= 2);
+    let (doubts, taken) = (bench.count("in_doubt"), bench.peer.counts().taken);
+    let sql = "SELECT reason FROM messages WHERE reason IS NOT NULL ORDER BY attempts DESC LIMIT 1";
+    let reason = books.rows(sql).unwrap().concat().concat();
+    service.stop();
+    if let Some(mut server) = server {
+        let _ = server.kill();
+        let _ = server.wait();
+    }
+    if !tried || doubts > 0 || taken > 0 {
+        return Err(format!("{what}: tried {tried}, {doubts} in doubt, {taken} taken; {reason}"));
+    }
+    Ok(format!("{what}: {reason}"))
 }
 
 fn black_hole(_: bool) -> Seen {
@@ -144,7 +143,7 @@ fn silent(fault: Fault) -> Seen {
 
 fn hang_up(fault: Fault) -> Seen {
     let bench = Bench::new(Class::B, 40, 1);
-    bench.peer.tell_rules(&bench.hooks(), vec![Rule::first(8, fault)]);
+    bench.peer.tell_rules(&bench.hooks(), vec![Rule::first(4, fault)]);
     let service = bench.installation.start();
     let doubted = until(Duration::from_secs(20), || bench.count("in_doubt") > 0);
     let all = bench.end(service);
@@ -175,31 +174,37 @@ fn outage(long: bool) -> Seen {
 }
 
 fn look_ups(_: bool) -> Seen {
-    let mut words = Vec::new();
-    for (manner, name) in [
+    let manners = [
         (LookUps::Down, "down"),
         (LookUps::Proxy, "a proxy's page"),
         (LookUps::Another, "another text"),
         (LookUps::Lag(1500), "lagging 1.5 s"),
-    ] {
-        for class in [Class::A, Class::B] {
-            let bench = Bench::of(&Wish { settle: 2, ..Wish::new(class, 30, 1) });
-            let rules = vec![Rule::first(8, Fault::TakeAndHangUp)];
-            bench.peer.tell(&Script { rules, look_ups: manner, hooks: bench.hooks(), ..Script::default() });
-            let service = bench.installation.start();
-            until(Duration::from_secs(20), || bench.count("in_doubt") >= 8);
-            let asked = until(Duration::from_secs(20), || bench.peer.counts().look_ups >= 16);
-            let doubts = bench.count("in_doubt");
-            bench.peer.accept(&bench.hooks());
-            let all = bench.end(service);
-            let stayed = matches!(manner, LookUps::Lag(_)) || (asked && doubts >= 8);
-            if !all.is_right() || !stayed {
-                return Seen::Wrong(format!("{name}, {}: {doubts} in doubt; {}", class.letter(), all.in_words()));
-            }
-        }
-        words.push(name);
+    ];
+    let all: Vec<_> = manners.iter().flat_map(|one| [(*one, Class::A), (*one, Class::B)]).collect();
+    match at_once(&all, |((manner, name), class)| one_look_up(*manner, name, *class))
+        .into_iter()
+        .collect::<Result<Vec<_>, _>>()
+    {
+        Ok(_) => Seen::Right("classes A and B: all found in the end".to_owned()),
+        Err(wrong) => Seen::Wrong(wrong),
     }
-    Seen::Right(format!("{}: all found in the end", words.join(", ")))
+}
+
+fn one_look_up(manner: LookUps, name: &str, class: Class) -> Result<(), String> {
+    let bench = Bench::of(&Wish { settle: 2, ..Wish::new(class, 30, 1) });
+    let rules = vec![Rule::first(4, Fault::TakeAndHangUp)];
+    bench.peer.tell(&Script { rules, look_ups: manner, hooks: bench.hooks(), ..Script::default() });
+    let service = bench.installation.start();
+    until(Duration::from_secs(20), || bench.count("in_doubt") > 0);
+    let asked = until(Duration::from_secs(20), || bench.peer.counts().look_ups >= 4);
+    let doubts = bench.count("in_doubt");
+    bench.peer.accept(&bench.hooks());
+    let all = bench.end(service);
+    let stayed = matches!(manner, LookUps::Lag(_)) || (asked && doubts > 0);
+    if all.is_right() && stayed {
+        return Ok(());
+    }
+    Err(format!("{name}, {}: {doubts} in doubt; {}", class.letter(), all.in_words()))
 }
 
 fn written(_: bool) -> Seen {
