@@ -165,6 +165,9 @@ impl Sender {
     /// timeout of its own) and records their outcomes.
     pub async fn stop(&mut self, desk: &Desk) -> Result<(), StoreError> {
         self.release(desk);
+        if let Err(error) = self.record_and_claim(desk, 0, Vec::new()).await {
+            tracing::warn!("what never left: {error}; trying again"); // whoever kills us now finds it in doubt
+        }
         while let Some(answer) = self.in_flight.next().await {
             self.answered.push(answer);
         }

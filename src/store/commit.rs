@@ -121,7 +121,7 @@ pub(super) fn passed(decisions: &[Decision], side: &str) {
     }
     for change in decisions.iter().flat_map(|Decision(changes)| changes) {
         match change {
-            Change::MessagesQueued(_) => fault::at("E1", side),
+            Change::BroadcastOpened { .. } | Change::MessagesQueued(_) => fault::at("E1", side),
             Change::MessageMoved(moved) => {
                 if let Some(edge) = Edge::between(moved.from, moved.to) {
                     fault::at(edge.number(), side);

@@ -4,10 +4,10 @@ use super::beside::Beside;
 use super::{Db, Identity, Store, StoreError};
 use crate::domain::phone::Phone;
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Connection, SqlSafeStr};
 use std::borrow::Cow;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -87,7 +87,12 @@ async fn connect(place: &Place, create: bool) -> Result<Db, StoreError> {
     if !create && !options.get_filename().exists() {
         return Err(StoreError::NotFound(place.shown()));
     }
-    let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(Duration::from_secs(30));
+    // On a full disk SQLite takes a transaction back by itself, and sqlx goes on counting it: such a connection could never
+    // begin another one. It is thrown away, and the next one is sound.
+    let pool = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(Duration::from_secs(30))
+        .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }));
     Ok(Db::Sqlite(pool.connect_with(options).await?, None))
 }
 
