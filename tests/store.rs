@@ -14,6 +14,7 @@ mod store {
     mod opening;
     mod races;
     mod receiving;
+    mod sending;
     mod statements;
     mod views;
     mod views_doubts;

@@ -77,6 +77,14 @@ impl Books {
         self.states().get(state).copied().unwrap_or(0)
     }
 
+    /// What the worker that began last had on its way. On PostgreSQL what earlier ones left waits for the end of their leases.
+    pub fn in_last_hands(&self) -> i64 {
+        self.number(
+            "SELECT COUNT(*) FROM messages WHERE state = 'submitting'
+             AND epoch = (SELECT CAST(value AS BIGINT) FROM meta WHERE name = 'epoch')",
+        )
+    }
+
     /// All messages with the references that the gateway saw. The service must not run.
     pub fn messages(&self) -> Vec<Message> {
         let sql =

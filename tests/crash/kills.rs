@@ -200,7 +200,7 @@ fn one_kill(
     rest(Duration::from_micros(random.u64(0..30_000)));
     service.kill();
     figures.kills += 1;
-    let submitting = installation.books.count("submitting");
+    let submitting = installation.books.in_last_hands();
     *figures.histogram.entry(submitting).or_default() += 1;
     true
 }
