@@ -12,8 +12,14 @@ const BACK: SignedDuration = SignedDuration::from_mins(5);
 /// Further ahead than this nothing is believed: everything that waits would expire at once.
 const AHEAD: SignedDuration = SignedDuration::from_hours(365 * 24);
 
+/// 2020-01-01: a machine without a clock of its own begins in 1970, until somebody tells it the time.
+const EARLIEST: Timestamp = Timestamp::constant(1_577_836_800, 0);
+
 /// What is wrong with the hour, for people; none if it can be right. `seen`: the last hour the database has seen.
 pub fn implausible(now: Timestamp, seen: Option<Timestamp>) -> Option<String> {
+    if now < EARLIEST {
+        return Some(format!("the clock shows {}", now.strftime("%Y-%m-%d")));
+    }
     let moved = now.duration_since(seen?);
     if moved < -BACK {
         return Some(format!("the clock is {} behind the last entry", in_words(-moved)));
@@ -46,5 +52,6 @@ mod tests {
         assert_eq!(at(-301).unwrap(), "the clock is 5 minutes behind the last entry");
         assert_eq!(at(400 * 86_400).unwrap(), "the clock is 400 days ahead of the last entry");
         assert_eq!(implausible(seen, None), None, "a new database has seen nothing");
+        assert_eq!(implausible(Timestamp::UNIX_EPOCH, None).unwrap(), "the clock shows 1970-01-01");
     }
 }

@@ -43,7 +43,7 @@ pub enum StoreError {
     #[error("the disk is full")]
     Full,
     /// The pages of the database don't fit together.
-    #[error("the database is damaged: {0}")]
+    #[error("the database is damaged (integrity check: {0})")]
     Damaged(String),
     /// A row holds something that this program never writes.
     #[error("the database holds a value that ringround never writes: {0}")]

@@ -13,7 +13,7 @@ impl Store {
         let rows = sqlx::query("PRAGMA quick_check(1)").fetch_all(&mut connection).await?;
         connection.close().await?;
         let found: String = rows.first().map_or(Ok("no answer".to_owned()), |row| row.try_get(0))?;
-        if found == "ok" { Ok(()) } else { Err(StoreError::Damaged(found)) }
+        if found == "ok" { Ok(()) } else { Err(StoreError::Damaged(found.replace('\n', "; "))) }
     }
 
     /// Gives up the mebibyte that is kept for a full disk.
