@@ -176,3 +176,13 @@ pub(super) fn private(text: &str, reveal: bool) -> String {
 pub(super) fn people(count: u64) -> String {
     if count == 1 { "1 person".to_owned() } else { format!("{count} people") }
 }
+
+/// A pause for people: what is paused, and how it goes on.
+pub(super) fn pause(name: &str) -> (&'static str, &'static str) {
+    match name {
+        "line" => ("The line to the gateway", "ringround line resume"),
+        "fence" => ("Because of a restore all sending", "ringround resume --after-restore"),
+        "clock" => ("Because of the clock all sending", "set it right, or: ringround resume --clock-is-right"),
+        _ => ("All sending", "ringround resume"),
+    }
+}

@@ -28,6 +28,7 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
     let running = campaigns.iter().filter(|c| c.state == CampaignState::Running).count();
     let pauses = desk.store.pauses().await?;
     let doubts = desk.store.doubts_open(None).await?;
+    let (workers, strays) = (desk.store.workers().await?, desk.store.stray_count().await?);
     if setting.json {
         let lists: Vec<Value> = lists(&desk)
             .await?
@@ -40,7 +41,8 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
                 "format": "ringround.status/1", "contacts": desk.store.contact_count().await?, "opted_in": desk.store.opted_in().await?,
                 "campaigns": campaigns.len(), "running": running, "messages": counts.total(), "states": print::states(&counts),
                 "parts": counts.parts, "paused": pauses.iter().map(|(name, reason, _)| json!({"what": name, "reason": reason})).collect::<Vec<_>>(), "unread": unread, "lists": lists,
-                "doubts": print::doubts_json(&doubts),
+                "doubts": print::doubts_json(&doubts), "strays": strays,
+                "workers": workers.iter().map(|w| json!({"place": w.place, "since": print::rfc3339(w.started_at), "lease_until": print::rfc3339(w.lease_until)})).collect::<Vec<_>>(),
                 "next": next.map(|(campaign, step, at, zone)| json!({"campaign": campaign, "step": step, "at": print::rfc3339(at), "local": print::local_json(at, &zone)})),
             })
         );
@@ -50,16 +52,17 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
             say!("  {line} (ringround doubts list)");
         }
         for (name, reason, since) in pauses {
-            let (what, resume) = match name.as_str() {
-                "line" => ("The line to the gateway", "ringround line resume"),
-                "fence" => ("Because of a restore all sending", "ringround resume --after-restore"),
-                "clock" => ("Because of the clock all sending", "set it right, or: ringround resume --clock-is-right"),
-                _ => ("All sending", "ringround resume"),
-            };
+            let (what, resume) = print::pause(&name);
             say!("  {what} is paused since {}: {reason}. To go on: {resume}", print::utc(since));
         }
         for campaign in campaigns.iter().filter(|c| c.state == CampaignState::Paused) {
             say!("  {} is paused: ringround campaign resume {}", campaign.id, campaign.id);
+        }
+        if strays > 0 {
+            say!("  {strays} delivery reports are about texts that are not known here; each is kept for seven days.");
+        }
+        for worker in workers.iter().filter(|_| workers.len() > 1) {
+            say!("  a worker at {}, since {}", worker.place, print::utc(worker.started_at));
         }
         if !setting.is_served(&desk.settings).await {
             say!("  The service does not run: nothing is sent, and nothing received, until it does (ringround run).");
