@@ -35,6 +35,7 @@ use crash::kills::{self, Round};
 use crash::script::Class;
 use crash::service::{MOST_MEMORY, STARTS};
 use crash::waiting::now_ms;
+use crash::workers::{self, Plan};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
@@ -90,7 +91,9 @@ const ROUNDS: [(Class, bool, bool, bool, usize); 8] = [
     (Class::D, true, false, false, 30),
 ];
 /// In the long run each of them is had so often, until there are ten thousand kills.
-const LONG_TIMES: usize = 34;
+const LONG_TIMES: usize = 32;
+/// And so often several workers on one PostgreSQL database.
+const WORKER_ROUNDS: usize = 10;
 
 fn random_kills(long: bool, wrong: &mut Vec<String>) {
     println!("\nSIGKILL at random instants");
@@ -102,7 +105,20 @@ fn random_kills(long: bool, wrong: &mut Vec<String>) {
             rounds.push(Round { class, postgres, people, steps: 4, kills, seed, chaos, reports });
         }
     }
-    let all = kills::rounds(&rounds, 2);
+    let mut all = kills::rounds(&rounds, 2);
+    for time in 0..if long { WORKER_ROUNDS } else { 0 } {
+        let plan = Plan { workers: 4 + time % 5, kills: 200, people: 800, steps: 4, skewed: true, seed: time as u64 };
+        match workers::round(&plan) {
+            Ok(figures) => {
+                println!("{}", kills::line("B", &format!("{} workers, skewed", plan.workers), &figures));
+                all.add(&figures);
+            }
+            Err(seen) => {
+                println!("several workers: {seen:?}");
+                break;
+            }
+        }
+    }
     println!("{}", kills::line("all", "", &all));
     println!("texts on their way at a kill (how many: how often): {:?}", all.histogram);
     let mut starts = std::mem::take(&mut *STARTS.lock().unwrap());

@@ -132,15 +132,15 @@ pub fn all(cells: &[Cell], hands: usize, told: impl Fn(&Outcome) + Sync) -> Vec<
 fn script(cell: &Cell, hooks: &str) -> Script {
     let script = Script { hooks: hooks.to_owned(), latency_ms: (5, 20), ..Script::default() };
     let with = |rules: Vec<Rule>, reports: Option<Reports>| Script { rules, reports, ..script.clone() };
-    let wait = |take| Fault::Say {
+    let wait = |take, seconds: &str| Fault::Say {
         take,
         status: 429,
-        headers: vec![("retry-after".to_owned(), "1".to_owned())],
+        headers: vec![("retry-after".to_owned(), seconds.to_owned())],
         body: "{\"error\":\"slower\"}".to_owned(),
     };
     let lost = || vec![Rule::first(16, Fault::TakeAndHangUp)];
     match cell.edge {
-        "E6" => with(vec![Rule::first(12, wait(false))], None),
+        "E6" => with(vec![Rule::first(12, wait(false, "1"))], None),
         "E7" => {
             let refused: Vec<String> = (0..PEOPLE).step_by(2).map(number).collect();
             let no =
@@ -158,7 +158,9 @@ fn script(cell: &Cell, hooks: &str) -> Script {
         "E18" => with(lost(), Some(Reports::of("delivered", 400))),
         "E19" => with(Vec::new(), Some(Reports { apart_ms: 120, ..Reports::of("undelivered delivered", 60) })),
         "E20" => with(Vec::new(), Some(Reports { before_answer: true, ..Reports::of("delivered", 0) })),
-        "E21" => with(vec![Rule::first(12, wait(true))], Some(Reports::of("delivered", 300))),
+        // It says "later" and has taken it all the same. Its report comes within the wait, a restart in between included:
+        // nothing else can show that it did not speak the truth.
+        "E21" => with(vec![Rule::first(12, wait(true, "10"))], Some(Reports::of("delivered", 300))),
         _ => script,
     }
 }
@@ -208,7 +210,7 @@ fn drive(cell: &Cell, installation: &Installation, peer: &Peer, mut service: Ser
             }
         }
         "E17" => {
-            let unresolved = || installation.books.count("unresolved") >= cell.pass.min(8) as i64;
+            let unresolved = || installation.books.count("unresolved") >= i64::try_from(cell.pass.min(8)).unwrap();
             until(BOUND, || unresolved() || service.is_over());
             late_reports(peer);
         }

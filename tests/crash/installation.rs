@@ -209,7 +209,11 @@ impl Installation {
 
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringround"));
-        command.current_dir(self.path()).env_remove("RINGROUND_CONFIG").env_remove("RUST_LOG");
+        command
+            .current_dir(self.path())
+            .env_remove("RINGROUND_CONFIG")
+            .env_remove("RUST_LOG")
+            .env("RUST_BACKTRACE", "0");
         command.envs(self.wish.environment.iter().map(|(name, value)| (name, value)));
         command
     }

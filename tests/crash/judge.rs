@@ -1,6 +1,6 @@
 //! Joins the program's books to the gateway's: who was texted twice, who was lost, what was late, what came after STOP.
 
-use super::books::Message;
+use super::books::{Books, Message};
 use super::installation::Installation;
 use super::peer::Peer;
 use super::script::{Class, Entry};
@@ -94,7 +94,7 @@ pub fn judge_book(installation: &Installation, book: &[Entry], stops: &[Stop]) -
     for message in &messages {
         let sends = taken.remove(message.reference.as_str()).unwrap_or_default();
         *verdict.states.entry(message.state.clone()).or_default() += 1;
-        one(&mut verdict, installation.wish.class, message, &sends, stops);
+        one(&mut verdict, installation, message, &sends, stops);
     }
     for reference in taken.into_keys() {
         verdict.lost += 1;
@@ -118,8 +118,10 @@ pub fn judge_book(installation: &Installation, book: &[Entry], stops: &[Stop]) -
     verdict
 }
 
-fn one(verdict: &mut Verdict, class: Class, message: &Message, sends: &[&Entry], stops: &[Stop]) {
-    let state = message.state.as_str();
+fn one(verdict: &mut Verdict, of: &Installation, message: &Message, sends: &[&Entry], stops: &[Stop]) {
+    let (class, state) = (of.wish.class, message.state.as_str());
+    // One service has one clock; several agree to a second.
+    let apart = if matches!(of.books, Books::Postgres(_)) { WIRE_MS } else { 0 };
     if sends.len() > 1 {
         verdict.twice += 1;
         verdict.say(format!("{} was sent {} times", message.reference, sends.len()));
@@ -165,7 +167,7 @@ fn one(verdict: &mut Verdict, class: Class, message: &Message, sends: &[&Entry],
     let stopped = stops.iter().find(|(phone, _)| *phone == message.phone).filter(|_| message.reply.is_none());
     if let Some((_, at)) = stopped
         && (sends.iter().any(|send| send.at > at + WIRE_MS)
-            || (!sends.is_empty() && message.claimed_at.is_some_and(|claimed| claimed > *at)))
+            || (!sends.is_empty() && message.claimed_at.is_some_and(|claimed| claimed > *at + apart)))
     {
         verdict.after_stop += 1;
         verdict.say(format!("{} came after STOP", message.reference));

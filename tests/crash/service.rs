@@ -99,6 +99,10 @@ impl Service {
 
     /// SIGKILL.
     pub fn kill(mut self) {
+        self.kill_now();
+    }
+
+    pub fn kill_now(&mut self) {
         self.memory();
         self.child.kill().unwrap();
         self.child.wait().unwrap();

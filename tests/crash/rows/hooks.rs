@@ -101,10 +101,10 @@ fn forgeries(class: Class, genuine: &Callback) -> Vec<(&'static str, Callback)> 
     if class == Class::D {
         with("no secret", &|c| c.target = c.target.replace(&format!("/{}", callbacks::CALLBACK), ""));
         with("a truncated secret", &|c| {
-            c.target = c.target.replace("the-secret-of-the-callbacks", "the-secret-of-the-callback")
+            c.target = c.target.replace("the-secret-of-the-callbacks", "the-secret-of-the-callback");
         });
         with("another secret", &|c| {
-            c.target = c.target.replace("the-secret-of-the-callbacks", "the-secret-of-the-callbackz")
+            c.target = c.target.replace("the-secret-of-the-callbacks", "the-secret-of-the-callbackz");
         });
         return all;
     }
