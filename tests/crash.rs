@@ -91,7 +91,7 @@ const ROUNDS: [(Class, bool, bool, bool, usize); 8] = [
     (Class::D, true, false, false, 30),
 ];
 /// In the long run each of them is had so often, until there are ten thousand kills.
-const LONG_TIMES: usize = 32;
+const LONG_TIMES: usize = 26;
 /// And so often several workers on one PostgreSQL database.
 const WORKER_ROUNDS: usize = 10;
 
@@ -105,7 +105,7 @@ fn random_kills(long: bool, wrong: &mut Vec<String>) {
             rounds.push(Round { class, postgres, people, steps: 4, kills, seed, chaos, reports });
         }
     }
-    let mut all = kills::rounds(&rounds, 2);
+    let mut all = kills::rounds(&rounds, if long { 4 } else { 2 });
     for time in 0..if long { WORKER_ROUNDS } else { 0 } {
         let plan = Plan { workers: 4 + time % 5, kills: 200, people: 800, steps: 4, skewed: true, seed: time as u64 };
         match workers::round(&plan) {

@@ -213,6 +213,7 @@ impl Installation {
             .current_dir(self.path())
             .env_remove("RINGROUND_CONFIG")
             .env_remove("RUST_LOG")
+            .env_remove("RUST_BACKTRACE") // what a panic would print takes more memory than all the rest
             .env("RUST_BACKTRACE", "0");
         command.envs(self.wish.environment.iter().map(|(name, value)| (name, value)));
         command
