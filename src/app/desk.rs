@@ -39,6 +39,8 @@ pub struct Desk {
     hour_unknown: Cell<bool>,
     /// The disk is full: only what came of the texts in flight is written.
     starved: Cell<bool>,
+    /// The sender has something in its hands.
+    busy: Cell<bool>,
     ids: Mutex<Ids>,
     revoked: Mutex<Revocations>,
     away: AtomicBool,
@@ -56,6 +58,7 @@ impl Desk {
             agreement,
             hour_unknown: Cell::new(false),
             starved: Cell::new(false),
+            busy: Cell::new(false),
             ids: Mutex::new(Ids::new(0..0)),
             revoked: Mutex::default(),
             away: AtomicBool::new(false),
@@ -75,6 +78,17 @@ impl Desk {
     /// The disk is full, or not, from now on.
     pub fn set_starved(&self, starved: bool) {
         self.starved.set(starved);
+    }
+
+    /// Is the disk full, and something in flight of which it is not known yet what will come? Then nothing else is written,
+    /// not even a STOP: it is asked to come again. When all is recorded, what is left of the room is for those.
+    pub fn owes(&self) -> bool {
+        self.starved.get() && self.busy.get()
+    }
+
+    /// The sender has something in its hands, or not, from now on.
+    pub fn set_busy(&self, busy: bool) {
+        self.busy.set(busy);
     }
 
     /// The hour is known, or not, from now on.

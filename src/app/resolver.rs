@@ -12,7 +12,8 @@ const PAGE: i64 = 50;
 
 /// One turn: true if anything was decided.
 pub async fn turn(desk: &Desk, gateway: &Gateway, pulse: &Pulse) -> Result<bool, StoreError> {
-    if !pulse.doubts || pulse.line_paused {
+    // On a full disk what little room there is belongs to what came of the texts in flight.
+    if !pulse.doubts || pulse.line_paused || desk.is_starved() {
         return Ok(false);
     }
     let doubts = desk.store.doubts(desk.clock.now(), PAGE).await?;

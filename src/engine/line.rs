@@ -65,6 +65,12 @@ impl Line {
         self.closed_until
     }
 
+    /// The clock was set: a wait that began by the old one ends now, because nobody knows how long it would last.
+    #[must_use]
+    pub fn clock_was_set(self, now: Timestamp) -> Self {
+        Self { closed_until: self.closed_until.map(|_| now), ..self }
+    }
+
     /// A person has to see to it before anything is asked or sent.
     pub fn is_barred(&self) -> bool {
         self.barred

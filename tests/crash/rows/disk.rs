@@ -32,6 +32,12 @@ pub fn rows() -> Vec<Row> {
             full_between,
         ),
         row(
+            "F10a",
+            "disk full when the last outcomes come: nothing waits behind them",
+            "within 5 s of space a STOP is taken again",
+            full_at_the_end,
+        ),
+        row(
             "F11",
             "the folder is read-only at the start",
             "code other than 0 within 2 s, one line that names the path",
@@ -144,6 +150,31 @@ fn full_between(_: bool) -> Seen {
         format!("{stored} outcomes stored and {requests} sent when it was full"),
         &all,
         demands![lives => "the service ended"],
+    )
+}
+
+fn full_at_the_end(_: bool) -> Seen {
+    let Some(disk) = SmallDisk::new("8m") else { return Seen::NotRun(NO_MOUNT.to_owned()) };
+    let mut bench = on_small_disk(&disk, 8);
+    bench.peer.tell_rules(&bench.hooks(), vec![Rule::always(Fault::Wait { take: true })]);
+    let mut service = bench.installation.start();
+    bench.peer.until_requests(8, Duration::from_secs(20));
+    disk.fill();
+    bench.peer.accept(&bench.hooks()); // the eight are answered, and no text is left
+    let said = service.until_log("full", Duration::from_secs(20)).is_some();
+    rest(Duration::from_secs(2));
+    disk.free();
+    rest(Duration::from_secs(5));
+    let phone = number(1);
+    let answer = bench.installation.text_from("stop-1", &phone, "STOP");
+    if answer == Some(200) {
+        bench.stops.push((phone, now_ms()));
+    }
+    let all = bench.end(service);
+    verdict(
+        format!("a STOP is answered {answer:?}"),
+        &all,
+        demands![said => "the log does not say it"; answer == Some(200) => "STOP is refused for ever"],
     )
 }
 
