@@ -65,7 +65,7 @@ impl StoreError {
             Self::Disagrees(_) => "give all workers of one database the same settings, profile and credentials",
             Self::Moved(_) => "start it again: nothing is sent until a person says ringround resume --after-restore",
             Self::Full => "make room on the disk; it goes on by itself",
-            Self::Damaged(_) => "keep this file for a closer look and restore the last backup: docs/operations.md",
+            Self::Damaged(_) => "keep this file for a closer look and restore the last backup",
             Self::Busy => "stop the other program, or wait for it to end, and try again",
             Self::Corrupt(_) => "restore the last backup; keep this file for a closer look",
             Self::Database(_) => "look whether the database server runs and its disk has room",
