@@ -1,11 +1,14 @@
 //! An installation of the real binary: any class of gateway, any database, as many people as there are numbers for tests.
 
-use super::books::Books;
+use super::books::{Books, wait_for};
 use super::callbacks::{self, CALLBACK};
 use super::peer::Peer;
 use super::script::Class;
 use super::service::Service;
 use ringround::clock::Clock;
+use ringround::domain::change::Change;
+use ringround::domain::pause::Pause;
+use ringround::store::{Place, Store};
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -125,6 +128,15 @@ impl Installation {
         for name in ["ringround.db", "ringround.db-wal"] {
             let _ = fs::copy(self.path().join(name), copied.path().join(name)); // folded back: there is no log
         }
+        // A copy is fenced: this one is made on purpose, before anything was sent.
+        let place = Place::new(&format!("sqlite:{}", copied.path().join("ringround.db").display()));
+        wait_for(async {
+            let mut store = Store::open(&place).await.unwrap();
+            let now = Clock::System.now();
+            store.fence_if_moved(jiff::SignedDuration::ZERO, [1; 32], now).await.unwrap();
+            store.commit_one(Change::Resumed { pause: Pause::Fence }.into(), now).await.unwrap();
+            store.close().await;
+        });
         copied
     }
 
