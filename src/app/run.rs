@@ -45,7 +45,7 @@ pub struct Shared {
     /// It is time to end.
     pub stop: CancellationToken,
     /// When the worker last had a turn: a worker that hangs must not look alive.
-    pub last_turn: Rc<Cell<Timestamp>>,
+    pub last_turn: Rc<Cell<SignedDuration>>,
     /// What gateways have handed over.
     pub callbacks: Rc<Callbacks>,
     /// What failed lately, and when it was said.
@@ -77,7 +77,7 @@ pub type Delivery = (Vec<Handed>, oneshot::Sender<Option<Vec<Taken>>>);
 impl Shared {
     /// All that is shared, before anything runs.
     pub fn new(desk: Rc<Desk>, gateway: Gateway) -> Self {
-        let last_turn = Rc::new(Cell::new(desk.clock.now()));
+        let last_turn = Rc::new(Cell::new(desk.clock.elapsed()));
         let (wake, stop) = (Arc::new(Notify::new()), CancellationToken::new());
         Self { desk, gateway, wake, stop, last_turn, callbacks: Rc::default(), complaints: Rc::default() }
     }
@@ -116,7 +116,7 @@ pub async fn work(shared: &Shared, ready: impl FnOnce(i64)) -> Result<(), StoreE
     let mut worker = first(shared).await?;
     ready(desk.store.doubt_count().await?);
     while !shared.stop.is_cancelled() {
-        shared.last_turn.set(desk.clock.now());
+        shared.last_turn.set(desk.clock.elapsed());
         let turn = AssertUnwindSafe(worker.turn(shared)).catch_unwind().await;
         match turn {
             Ok(Ok((true, _))) => tokio::task::yield_now().await,
@@ -149,7 +149,7 @@ async fn first(shared: &Shared) -> Result<Worker, StoreError> {
     let desk = &shared.desk;
     let mut seen: HashMap<String, Timestamp> = HashMap::new();
     loop {
-        shared.last_turn.set(desk.clock.now());
+        shared.last_turn.set(desk.clock.elapsed());
         let started = Worker::start(desk).await;
         let Err(StoreError::Disagrees(place)) = &started else { return started };
         let others = desk.store.workers().await?;

@@ -61,7 +61,14 @@ impl Beside {
             return None;
         }
         let Some(mark) = &self.found else {
-            return Some("the mark beside it is missing: it was copied here, or restored".to_owned());
+            let path = with_suffix(&self.database, ".mark");
+            return Some(match std::fs::File::open(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    format!("{} can't be read: {error}", path.display())
+                }
+                Ok(_) => format!("{} does not say what it should", path.display()),
+                Err(_) => "the mark beside it is missing: it was copied here, or restored".to_owned(),
+            });
         };
         if mark.home != home(&self.database) {
             return Some("it was copied from another machine or folder".to_owned());
