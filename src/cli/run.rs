@@ -92,7 +92,7 @@ async fn opened(setting: &Setting, settings: &Settings) -> Result<Store, Failure
 fn agreement(desk: &Desk, provider: &Provider) -> String {
     let mut alike = desk.settings.clone();
     alike.database = String::new();
-    (alike.hooks, alike.socket) = (None, None);
+    (alike.hooks, alike.socket, alike.gateway.callback_url) = (None, None, None);
     alike.gateway.secrets.clear(); // where they are may differ; what they are may not
     desk.store.agreement(&[&format!("{alike:?}"), &provider.fingerprint()])
 }

@@ -210,9 +210,13 @@ fn drive(cell: &Cell, installation: &Installation, peer: &Peer, mut service: Ser
         "E14" => {
             let unresolved = || installation.books.count("unresolved");
             until(BOUND, || unresolved() >= i64::try_from(cell.pass).unwrap() || service.is_over());
-            let all = unresolved().to_string();
-            installation
-                .run(&["doubts", "resolve", "--all", "--as", "arrived", "--why", "they rang", "--yes-to", &all]);
+            // More of them may come while the command is typed: then it asks for another number.
+            until(BOUND, || {
+                let all = unresolved().to_string();
+                let decide = ["doubts", "resolve", "--all", "--as", "arrived", "--why", "they rang", "--yes-to", &all];
+                installation.run(&decide);
+                service.is_over()
+            });
         }
         "E17" => {
             let unresolved = || installation.books.count("unresolved") >= i64::try_from(cell.pass.min(8)).unwrap();
