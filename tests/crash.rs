@@ -21,6 +21,8 @@ mod crash {
     pub mod peer;
     #[path = "../support/postgres.rs"]
     pub mod postgres;
+    #[path = "../support/program.rs"]
+    pub mod program;
     pub mod reporter;
     pub mod rows;
     pub mod script;

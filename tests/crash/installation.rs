@@ -3,6 +3,7 @@
 use super::books::{Books, wait_for};
 use super::callbacks::{self, CALLBACK};
 use super::peer::Peer;
+use super::program;
 use super::script::Class;
 use super::service::Service;
 use ringround::clock::Clock;
@@ -220,26 +221,17 @@ impl Installation {
     }
 
     pub fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ringround"));
-        command
-            .current_dir(self.path())
-            .env_remove("RINGROUND_CONFIG")
-            .env_remove("RUST_LOG")
-            .env_remove("RUST_BACKTRACE") // what a panic would print takes more memory than all the rest
-            .env("RUST_BACKTRACE", "0");
+        let mut command = program::ringround(self.path());
         command.envs(self.wish.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 
     pub fn run(&self, arguments: &[&str]) -> Output {
-        self.command().args(arguments).stdin(Stdio::null()).output().unwrap()
+        program::run(&mut self.command(), arguments)
     }
 
     pub fn ok(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{arguments:?}: {said}{}", String::from_utf8_lossy(&output.stderr));
-        said
+        program::ok(&mut self.command(), arguments)
     }
 
     /// Starts the service, and waits until it is ready.

@@ -9,6 +9,7 @@ use ringround::app::sender::Sender;
 use ringround::clock::{Clock, VirtualClock};
 use ringround::config::Settings;
 use ringround::domain::campaign::CampaignState;
+use ringround::domain::ids::Id;
 use ringround::domain::message::State;
 use ringround::gateway::Gateway;
 use ringround::gateway::simulated::{Params, World as Air};
@@ -57,14 +58,20 @@ impl Sending {
     }
 }
 
-/// Its bytes have not left, but it is claimed: the check right before the wire is all that is between it and the family.
-async fn a_stop_outruns_what_is_claimed(world: &World) {
+/// Two texts: the first has left, the second is claimed a moment before its start.
+async fn one_sent_one_claimed(world: &World) -> (Sending, Id) {
     world.campaign(CAMPAIGN, CampaignState::Running).await;
     world.due_text(world.family(1).await).await;
     let second = world.due_text(world.family(2).await).await;
     let mut sending = Sending::new(world).await;
     sending.at(world, 0).await;
     sending.at(world, 460).await;
+    (sending, second)
+}
+
+/// Its bytes have not left, but it is claimed: the check right before the wire is all that is between it and the family.
+async fn a_stop_outruns_what_is_claimed(world: &World) {
+    let (mut sending, second) = one_sent_one_claimed(world).await;
     assert_eq!((sending.sent_to(1).len(), sending.sent_to(2).len()), (1, 0));
     assert_eq!(world.state(second).await, State::Submitting, "claimed a moment before its start");
     let stop = Handed::Text {
@@ -84,12 +91,7 @@ async fn a_stop_outruns_what_is_claimed(world: &World) {
 
 /// Claimed, then frozen until long after its lease: whoever took it for dead has put the text in doubt.
 async fn a_frozen_worker_sends_nothing_when_it_wakes(world: &World) {
-    world.campaign(CAMPAIGN, CampaignState::Running).await;
-    world.due_text(world.family(1).await).await;
-    let second = world.due_text(world.family(2).await).await;
-    let mut sending = Sending::new(world).await;
-    sending.at(world, 0).await;
-    sending.at(world, 460).await;
+    let (mut sending, second) = one_sent_one_claimed(world).await;
     assert_eq!(world.state(second).await, State::Submitting);
     let now = world.at(40);
     sending.clock.advance_to(now);
