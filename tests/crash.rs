@@ -35,7 +35,7 @@ use crash::edges;
 use crash::faults::{self, MOST_KILOBYTES, Seen};
 use crash::kills::{self, Round};
 use crash::script::Class;
-use crash::service::{MOST_MEMORY, STARTS};
+use crash::service::{LEAKS, MOST_MEMORY, STARTS};
 use crash::waiting::now_ms;
 use crash::workers::{self, Plan};
 use std::process::ExitCode;
@@ -75,6 +75,7 @@ fn main() -> ExitCode {
     if memory > MOST_KILOBYTES {
         wrong.push(format!("{memory} KiB of memory"));
     }
+    wrong.extend(LEAKS.lock().unwrap().iter().map(|line| format!("the log holds what it must not: {line}")));
     for what in &wrong {
         println!("FAILED: {what}");
     }
