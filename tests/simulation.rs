@@ -6,24 +6,8 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
-mod simulation {
-    pub mod acts;
-    pub mod intake;
-    pub mod judge;
-    pub mod leases;
-    pub mod model;
-    pub mod reports;
-    pub mod rows;
-    pub mod run;
-    pub mod seed;
-    pub mod shell;
-    pub mod sim;
-    pub mod tally;
-    pub mod world;
-}
-
-use simulation::run::run;
-use simulation::tally::Tally;
+use simulator::run::run;
+use simulator::tally::Tally;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -39,8 +39,6 @@ pub struct Rates {
     pub report_never: u16,
     pub report_early: u16,
     pub report_contradicts: u16,
-    pub report_forged: u16,
-    pub report_unknown: u16,
     pub report_opted_out: u16,
     pub callback_again: u16,
     pub text_twice: u16,
@@ -169,8 +167,6 @@ impl Rates {
             report_never: some(30, 10, 150),
             report_early: some(40, 20, 300),
             report_contradicts: some(30, 10, 120),
-            report_forged: some(20, 10, 80),
-            report_unknown: some(20, 10, 80),
             report_opted_out: some(15, 5, 40),
             callback_again: some(35, 20, 250),
             text_twice: some(40, 100, 500),
@@ -197,20 +193,20 @@ impl Plan {
         let tz = TimeZone::get(zone).unwrap();
         let begin = tz.to_timestamp(opens).unwrap() - SignedDuration::from_mins(random.i64(5..90));
         // The two-hour kind, and the one over some days.
-        let days = [0, 1, 1, 2, 3][random.usize(..5)];
+        let days = [0, 0, 1, 1, 2][random.usize(..5)];
         let closes = opens.checked_add(Span::new().days(days).hours(random.i64(2..9))).unwrap();
         let quiet = ["21:00-08:00", "20:00-07:30", "none", "12:00-12:45"][random.usize(..4)];
         let second = percent(&mut random, 25);
-        let steps = 1 + random.usize(..4) + random.usize(..5);
+        let steps = 1 + random.usize(..3) + random.usize(..4);
         let first = if second && steps > 1 { random.usize(1..steps) } else { steps };
         let mut campaigns = vec![file(&mut random, "first", "send", zone, quiet, (opens, closes), first)];
         if first < steps {
             campaigns.push(file(&mut random, "second", "walk", zone, quiet, (opens, closes), steps - first));
         }
         let contacts = match random.u32(..10) {
-            0..3 => random.usize(5..16),
-            3..9 => random.usize(16..33),
-            _ => random.usize(33..=60),
+            0..4 => random.usize(5..20),
+            4..9 => random.usize(20..28),
+            _ => random.usize(28..=60),
         };
         let crashes = (0..[0, 1, 1, 2, 2, 3][random.usize(..6)]).map(|_| random.u32(1..160)).collect();
         let workers = if percent(&mut random, 30) { 2 } else { 1 };
@@ -294,7 +290,7 @@ fn when(random: &mut Rng, source: &mut String, opens: DateTime, closes: DateTime
             writeln!(source, "at = {at}\nnot_after = \"{}\"", if deadline == "closes" { "+2h" } else { deadline }).unwrap();
         }
         _ => {
-            let cron = ["0 10 * * *", "30 1 * * *", "0 9,17 * * *", "*/30 1-2 * * *", "0 */4 * * *", "59 20 * * *"];
+            let cron = ["0 10 * * *", "30 1 * * *", "0 9,17 * * *", "*/30 1 * * *", "0 */8 * * *", "59 20 * * *"];
             let cron = cron[random.usize(..cron.len())];
             writeln!(source, "cron = \"{cron}\"\nbetween = [\"opens\", \"closes\"]\nnot_after = \"{deadline}\"").unwrap();
         }

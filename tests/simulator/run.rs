@@ -16,7 +16,6 @@ thread_local! {
 /// What came of a campaign.
 #[derive(Debug)]
 pub struct Verdict {
-    pub seed: u64,
     pub violations: Vec<String>,
     pub tally: Tally,
 }
@@ -40,11 +39,11 @@ pub fn run(seed: u64, loud: bool) -> Verdict {
         (sim.judge.violations, sim.tally)
     }));
     match done {
-        Ok((violations, tally)) => Verdict { seed, violations, tally },
+        Ok((violations, tally)) => Verdict { violations, tally },
         Err(panic) => {
             let words = panic.downcast_ref::<String>().cloned();
             let words = words.or_else(|| panic.downcast_ref::<&str>().map(|w| (*w).to_owned())).unwrap_or_default();
-            Verdict { seed, violations: vec![format!("panic: {words}")], tally: Tally::default() }
+            Verdict { violations: vec![format!("panic: {words}")], tally: Tally::default() }
         }
     }
 }

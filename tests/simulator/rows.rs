@@ -31,6 +31,7 @@ pub struct Broadcast {
     pub occurrence: Occurrence,
     pub fate: Fate,
     pub filled_to: Id,
+    #[allow(dead_code, reason = "compared with the real store's")]
     pub opened_at: Timestamp,
 }
 

@@ -5,7 +5,6 @@ use super::tally::{Fault, Tally};
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
 use ringround::domain::doubt::LookUp;
-use ringround::domain::ids::Id;
 use ringround::domain::message::{Bar, Outcome, Refusal, RefusalClass};
 use ringround::domain::report::ReportStatus;
 use std::collections::BTreeMap;
@@ -16,7 +15,6 @@ const TIMEOUT: SignedDuration = SignedDuration::from_secs(20);
 /// One request as it reaches the gateway.
 #[derive(Clone, Debug)]
 pub struct Submission {
-    pub message: Id,
     pub reference: String,
     pub to: String,
     pub text: String,
@@ -27,8 +25,6 @@ pub struct Submission {
 /// A text that the gateway took.
 #[derive(Clone, Debug)]
 pub struct Taken {
-    pub message: Id,
-    pub reference: String,
     pub to: String,
     pub text: String,
     pub at: Timestamp,
@@ -42,7 +38,6 @@ pub struct Taken {
 /// What becomes of texts to a phone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Line {
-    Works,
     Refused,
     BadText,
     OptedOut,
@@ -164,7 +159,7 @@ impl Gateway {
             return Some(Outcome::Barred { bar: *bar, detail: "401".to_owned() });
         }
         let (fault, class) = match self.lines.get(&submission.to)? {
-            Line::Works | Line::Dead => return None,
+            Line::Dead => return None,
             Line::Refused => (Fault::RefusedNumber, RefusalClass::Number),
             Line::BadText => (Fault::RefusedText, RefusalClass::Text),
             Line::OptedOut => (Fault::RefusedOptedOut, RefusalClass::OptedOut),
@@ -204,8 +199,6 @@ impl Gateway {
         };
         self.by_reference.entry(submission.reference.clone()).or_default().push(self.book.len());
         self.book.push(Taken {
-            message: submission.message,
-            reference: submission.reference.clone(),
             to: submission.to.clone(),
             text: submission.text.clone(),
             at: submission.arrives,

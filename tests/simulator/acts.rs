@@ -1,6 +1,5 @@
 //! What people do, and what befalls machines: drawn from the seed, most of it near the moments at which texts leave.
 
-use super::intake::GATEWAY;
 use super::sim::{Event, Fail, Sim, Who};
 use super::tally::Fault;
 use super::world::{Callback, Line, Said};
@@ -507,10 +506,5 @@ impl Sim {
                 }
             }
         }
-    }
-
-    /// Its name, for those who ask.
-    pub fn gateway() -> &'static str {
-        GATEWAY
     }
 }

@@ -1,0 +1,64 @@
+//! The simulator: campaigns on a model store, in virtual time. `tests/simulation.rs` runs it; see there.
+//!
+//! What is judged are the very files of `src/domain`, `src/engine` and `src/config`, compiled a second time into this
+//! package, whose build is optimised.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+extern crate self as ringround;
+
+#[path = "../../src/config/mod.rs"]
+pub mod config;
+#[path = "../../src/domain/mod.rs"]
+pub mod domain;
+#[path = "../../src/engine/mod.rs"]
+pub mod engine;
+
+/// What the engine's store is asked and answers: the same as in `src/store`, where it stands beside its SQL.
+pub mod store {
+    use jiff::Timestamp;
+
+    /// See `src/store/claim.rs`.
+    #[derive(Clone, Debug)]
+    pub struct ClaimRequest {
+        pub limit: usize,
+        pub epoch: i64,
+        pub latest: Timestamp,
+        pub quiet: Vec<String>,
+    }
+
+    /// See `src/store/pulse.rs`.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Pulse {
+        pub at: Timestamp,
+        pub claimable: bool,
+        pub ended: bool,
+        pub doubts: bool,
+        pub filling: bool,
+        pub paused: bool,
+        pub campaigns: i64,
+        pub next: Option<Timestamp>,
+    }
+
+    /// See `src/store/sweep.rs`.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct Swept {
+        pub expired: u64,
+        pub doubted: u64,
+        pub closed: u64,
+    }
+}
+
+pub mod acts;
+pub mod intake;
+pub mod judge;
+pub mod leases;
+pub mod model;
+pub mod reports;
+pub mod rows;
+pub mod run;
+pub mod seed;
+pub mod shell;
+pub mod sim;
+pub mod tally;
+pub mod world;
