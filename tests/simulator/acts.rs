@@ -314,9 +314,10 @@ impl Sim {
         let after = self.own_now(who);
         self.process(who).memory.revoked(&leaves, after);
         for contact in leaves {
-            let sequence = self.next_sequence();
+            let order = self.model.stored.len();
             let phone = self.model.contacts[&contact].phone.e164().to_owned();
-            self.judge.heard(&format!("office-{sequence}"), &phone, &Said::Stop, sequence, self.now);
+            let name = format!("office-{}", self.next_sequence());
+            self.judge.heard(&name, &phone, &Said::Stop, order, self.now);
         }
         Ok(())
     }
@@ -389,11 +390,7 @@ impl Sim {
             let verdict = if row.meaning == "may be stop" || verdict != Verdict::Stop { verdict } else { Verdict::Read };
             if let Some(contact) = &sender {
                 match verdict {
-                    Verdict::CarryOn => {
-                        self.tally.hit(Fault::ReviewedOn);
-                        let sequence = self.next_sequence();
-                        self.judge.carries_on(contact.phone.e164(), sequence, self.now);
-                    }
+                    Verdict::CarryOn => self.tally.hit(Fault::ReviewedOn),
                     Verdict::Stop => {
                         self.tally.hit(Fault::ReviewedStop);
                         leaves.push(contact.id);
@@ -471,7 +468,7 @@ impl Sim {
         let epoch = self.model.epoch;
         self.model = backup;
         self.model.epoch = epoch;
-        let (now, settle) = (self.now, self.plan.settle);
+        let (now, settle) = (self.now + self.hands[0].offset, self.plan.settle);
         self.model.restored(settle, now);
         self.generations.push((self.model.next_id, u32::try_from(self.generations.len()).unwrap() + 1));
         self.mint = Mint::new(&self.generations, [7; 32]);

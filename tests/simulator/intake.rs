@@ -9,6 +9,7 @@ use ringround::domain::campaign::CampaignState;
 use ringround::domain::change::{Change, Decision};
 use ringround::domain::ids::{Id, Ids};
 use ringround::domain::inbound::InboundText;
+use ringround::domain::message::State;
 use ringround::domain::phone::Phone;
 use ringround::domain::report::DeliveryReport;
 use ringround::engine::may_send::Revocation;
@@ -26,11 +27,13 @@ const REMEMBERED: SignedDuration = SignedDuration::from_hours(1);
 pub struct Memory {
     pub ids: Ids,
     revoked: BTreeMap<Id, Vec<(Revocation, Option<Timestamp>)>>,
+    /// Texts of which a report came before, or instead of, an answer: the gateway has them.
+    pub arrived: BTreeSet<Id>,
 }
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { ids: Ids::new(0..0), revoked: BTreeMap::new() }
+        Self { ids: Ids::new(0..0), revoked: BTreeMap::new(), arrived: BTreeSet::new() }
     }
 }
 
@@ -157,10 +160,13 @@ impl Sim {
     }
 
     fn look_at_text(&mut self, who: Who, gateway_id: &str, raw_from: &str, body: &str) -> Looked {
-        if self.model.inbounds.contains_key(&(GATEWAY.to_owned(), gateway_id.to_owned())) {
+        let now = self.own_now(who);
+        if let Some(row) = self.model.inbounds.get(&(GATEWAY.to_owned(), gateway_id.to_owned())) {
+            // The commit that was thought to have failed has not: the store has what they revoked.
+            let contact = row.contact;
+            self.process(who).memory.revoked(contact.as_slice(), now);
             return Looked::Nothing;
         }
-        let now = self.own_now(who);
         let from = self.phone(raw_from);
         let sender = from.as_ref().map(|phone| known(&self.model, phone, now)).unwrap_or_default();
         let rows = self.model.campaigns.iter().filter(|(_, row)| row.state == CampaignState::Running);
@@ -191,6 +197,9 @@ impl Sim {
         let (state, contact) = (row.state, row.new.contact);
         let now = self.own_now(who);
         let within = self.plan.report_within;
+        if matches!(state, State::Queued | State::Submitting | State::InDoubt) {
+            self.process(who).memory.arrived.insert(message);
+        }
         let ids = &mut self.process(who).memory.ids;
         let stored = DeliveryReport {
             id: ids.take(),

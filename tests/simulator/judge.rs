@@ -59,7 +59,8 @@ struct Wire {
 /// What a phone's owner wanted, as far as we have acknowledged it.
 #[derive(Clone, Debug)]
 struct Heard {
-    sequence: u64,
+    gateway_id: String,
+    order: usize,
     at: Timestamp,
     said: Said,
 }
@@ -125,16 +126,11 @@ impl Judge {
     }
 
     /// A text was stored and acknowledged: from here on it holds.
-    pub fn heard(&mut self, gateway_id: &str, phone: &str, said: &Said, sequence: u64, at: Timestamp) {
+    pub fn heard(&mut self, gateway_id: &str, phone: &str, said: &Said, order: usize, at: Timestamp) {
         if self.heard_ids.insert(gateway_id.to_owned()) {
-            self.heard.entry(phone.to_owned()).or_default().push(Heard { sequence, at, said: said.clone() });
-        }
-    }
-
-    /// A person has read that it was no wish to stop.
-    pub fn carries_on(&mut self, phone: &str, sequence: u64, at: Timestamp) {
-        if let Some(heard) = self.heard.get_mut(phone) {
-            heard.retain(|h| h.said != Said::MayBeStop || h.sequence > sequence || h.at > at);
+            let heard = self.heard.entry(phone.to_owned()).or_default();
+            heard.push(Heard { gateway_id: gateway_id.to_owned(), order, at, said: said.clone() });
+            heard.sort_by_key(|h| h.order);
         }
     }
 
@@ -219,7 +215,13 @@ impl Sim {
         let mut found: Vec<(&str, String)> = Vec::new();
         let process: &Process = self.hands[who.w].process.as_ref().expect("it is sending");
         let row = &self.model.messages[&claimed.id];
-        if row.state != State::Submitting || row.epoch != process.epoch || row.attempts != claimed.attempt {
+        // Another worker's report is known here a moment later.
+        let moment = SignedDuration::from_secs(2);
+        let reported = self.hands.len() > 1
+            && matches!(row.state, State::Accepted | State::Delivered | State::Undelivered)
+            && row.answered_at.is_some_and(|at| now.duration_since(at).abs() < moment);
+        let mine = row.state == State::Submitting && row.epoch == process.epoch && row.attempts == claimed.attempt;
+        if !mine && !reported {
             found.push(("I4", format!("{} leaves, and the store has it {} in epoch {}", claimed.id, row.state, row.epoch)));
         }
         if process.in_flight > self.plan.in_flight {
@@ -280,11 +282,12 @@ impl Sim {
             return None;
         }
         let heard = self.judge.heard.get(phone).into_iter().flatten();
-        let spoken: Vec<&Heard> = heard.filter(|h| wants_out(&h.said, list).is_some()).collect();
+        let read = |h: &&Heard| h.said == Said::MayBeStop && !self.waits_to_be_read(&h.gateway_id);
+        let spoken: Vec<&Heard> = heard.filter(|h| wants_out(&h.said, list).is_some() && !read(h)).collect();
         if let Some(last) = spoken.last() {
             // Another worker's STOP is known here a second later, at most; two texts at one moment have no order.
             let slack = SignedDuration::from_secs(if self.hands.len() > 1 { 1 } else { 0 });
-            let again = spoken.iter().any(|h| h.sequence != last.sequence && last.at.duration_since(h.at) < SignedDuration::from_secs(20));
+            let again = spoken.iter().any(|h| h.order != last.order && last.at.duration_since(h.at).abs() < SignedDuration::from_secs(20));
             let out = wants_out(&last.said, list) == Some(true);
             if out && !again && last.at + slack <= self.now {
                 return Some(("I6", format!("{} leaves, and they had said {:?} at {}", claimed.id, last.said, last.at)));
@@ -311,7 +314,7 @@ impl Sim {
         self.truth(&mut found);
         self.ticks(&mut found);
         self.answers(&mut found);
-        super::reports::judge(&self.model, self.judge.restored, &mut found);
+        super::reports::judge(&self.model, |id| self.excused(id), &mut found);
         for row in self.model.messages.values() {
             self.tally.end(row.state);
             let open = matches!(row.state, State::Held | State::Queued | State::Submitting | State::InDoubt);
@@ -328,8 +331,24 @@ impl Sim {
         }
     }
 
+    fn waits_to_be_read(&self, gateway_id: &str) -> bool {
+        let row = self.model.inbounds.get(&(super::intake::GATEWAY.to_owned(), gateway_id.to_owned()));
+        row.is_some_and(|row| row.needs_person)
+    }
+
     fn lies(&self, reference: &str) -> usize {
         self.world.taken(reference).filter(|t| t.lied).count()
+    }
+
+    /// A text that a policy, a person, or a gateway that refuses repeats sends again may have left the first time, and one
+    /// of which the gateway lied as well: withdrawn afterwards, it is called withdrawn.
+    fn excused(&self, id: Id) -> bool {
+        let reference = self.judge.mint.reference(id);
+        self.judge.restored
+            || self.judge.by_person.contains(&reference)
+            || self.judge.allowed.contains_key(&reference)
+            || self.lies(&reference) > 0
+            || (self.plan.class == Class::A && self.judge.doubted.contains(&id))
     }
 
     fn once(&self, found: &mut Vec<(&'static str, String)>) {
@@ -367,19 +386,15 @@ impl Sim {
             let taken: Vec<&Taken> = self.world.taken(&reference).collect();
             let by_person = judge.by_person.contains(&reference);
             let claimed = matches!(row.state, State::Accepted | State::Delivered | State::Undelivered);
-            if claimed && taken.is_empty() && !by_person {
+            // A gateway that is asked by number and text may mean an earlier one of the same words.
+            let namesake = self.plan.class == Class::C && self.world.book.iter().any(|t| t.text == row.new.text);
+            if claimed && taken.is_empty() && !by_person && !namesake {
                 found.push(("I3", format!("{} is {} and was never taken", row.new.id, row.state)));
             }
             if row.attempts == 0 && !taken.is_empty() && !judge.restored {
                 found.push(("I3", format!("{} was taken without an attempt", row.new.id)));
             }
-            // A text that a policy, a person, or a gateway that refuses repeats sends again may have left the first time.
-            let excused = by_person
-                || judge.allowed.contains_key(&reference)
-                || taken.iter().any(|t| t.lied)
-                || (self.plan.class == Class::A && judge.doubted.contains(&row.new.id))
-                || judge.restored;
-            if matches!(row.state, State::Rejected | State::Expired | State::Cancelled) && !taken.is_empty() && !excused {
+            if matches!(row.state, State::Rejected | State::Expired | State::Cancelled) && !taken.is_empty() && !self.excused(row.new.id) {
                 found.push(("I3", format!("{} is {} and was taken", row.new.id, row.state)));
             }
             if taken.iter().any(|t| t.to != self.model.contacts[&row.new.contact].phone.e164() || t.text != row.new.text) {

@@ -25,6 +25,9 @@ pub fn ms(at: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(at.as_millisecond()).unwrap()
 }
 
+/// What a message is found by: state, when it may leave, until when, when it is looked at again.
+type Indexed = (State, Timestamp, Timestamp, Option<Timestamp>);
+
 /// See the module's head.
 #[derive(Clone, Debug, Default)]
 pub struct Model {
@@ -38,6 +41,8 @@ pub struct Model {
     /// Ids of events in the order in which they were written.
     pub ledger: Vec<Id>,
     pub inbounds: BTreeMap<(String, String), Inbound>,
+    /// The gateway's ids of inbound texts in the order in which they were stored.
+    pub stored: Vec<String>,
     pub campaigns: BTreeMap<String, CampaignLine>,
     pub pauses: BTreeMap<&'static str, (String, Timestamp)>,
     pub dones: BTreeSet<(Id, String)>,
@@ -137,6 +142,7 @@ impl Model {
                     needs_person: *needs_person,
                     closed_at: None,
                 };
+                self.stored.push(key.1.clone());
                 self.inbounds.insert(key, row);
                 1
             }
@@ -288,7 +294,7 @@ impl Model {
             };
         if free {
             let row = Message::new(new, ms(now));
-            self.index(&row, true);
+            self.index(new.id, (row.state, row.not_before, row.not_after, row.ask_at), true);
             self.messages.insert(new.id, row);
         }
         u64::from(free)
@@ -344,32 +350,28 @@ impl Model {
 
     /// The one place where a message changes: the indexes follow.
     pub fn change(&mut self, id: Id, how: impl FnOnce(&mut Message)) {
-        let Some(mut row) = self.messages.remove(&id) else { return };
-        self.index(&row, false);
-        how(&mut row);
-        self.index(&row, true);
-        self.messages.insert(id, row);
+        let Some(row) = self.messages.get_mut(&id) else { return };
+        let before = (row.state, row.not_before, row.not_after, row.ask_at);
+        how(row);
+        let after = (row.state, row.not_before, row.not_after, row.ask_at);
+        self.index(id, before, false);
+        self.index(id, after, true);
     }
 
-    fn index(&mut self, row: &Message, add: bool) {
-        let put = |set: &mut BTreeSet<(Timestamp, Id)>, at: Option<Timestamp>| {
-            if let Some(at) = at {
-                if add { set.insert((at, row.new.id)) } else { set.remove(&(at, row.new.id)) };
-            }
+    fn index(&mut self, id: Id, (state, start, end, ask_at): Indexed, add: bool) {
+        let put = |set: &mut BTreeSet<(Timestamp, Id)>, at: Timestamp| {
+            if add { set.insert((at, id)) } else { set.remove(&(at, id)) };
         };
-        match row.state {
-            State::Queued => {
-                put(&mut self.by_end, Some(row.not_after));
-                put(&mut self.by_start, Some(row.not_before));
+        match (state, ask_at) {
+            (State::Queued, _) => {
+                put(&mut self.by_end, end);
+                put(&mut self.by_start, start);
             }
-            State::Held => put(&mut self.held, Some(row.not_after)),
-            State::InDoubt => put(&mut self.doubts, row.ask_at),
-            State::Accepted => put(&mut self.unreported, row.ask_at),
-            State::Submitting if add => {
-                self.submitting.insert(row.new.id);
-            }
-            State::Submitting => {
-                self.submitting.remove(&row.new.id);
+            (State::Held, _) => put(&mut self.held, end),
+            (State::InDoubt, Some(at)) => put(&mut self.doubts, at),
+            (State::Accepted, Some(at)) => put(&mut self.unreported, at),
+            (State::Submitting, _) => {
+                if add { self.submitting.insert(id) } else { self.submitting.remove(&id) };
             }
             _ => {}
         }

@@ -55,6 +55,7 @@ pub struct Process {
     pub left: Vec<Id>,
     pub quiet: Vec<String>,
     pub next_start: Timestamp,
+    pub last_now: Timestamp,
     pub commit_time: SignedDuration,
     pub known: Vec<Known>,
     pub seen: Option<i64>,
@@ -75,6 +76,7 @@ impl Process {
             left: Vec::new(),
             quiet: Vec::new(),
             next_start: now,
+            last_now: now,
             commit_time: SignedDuration::ZERO,
             known: Vec::new(),
             seen: None,
@@ -262,11 +264,23 @@ impl Sim {
         }
     }
 
+    /// A clock that was set back: what was claimed by the old time is claimed anew, and nothing waits for that time again.
+    fn notice_the_clock(&mut self, who: Who, now: Timestamp) {
+        let process = self.process(who);
+        if now < process.last_now {
+            (process.next_start, process.line) = (now, Line::default());
+            self.release(who);
+        }
+        self.process(who).last_now = now;
+    }
+
     fn put_back(&mut self, who: Who, claimed: &Claimed, to: State, why: &str, now: Timestamp) {
         self.tally.unsent += u64::from(to == State::Queued);
         let process = self.process(who);
         let epoch = Some(process.epoch);
-        let moved = MessageMove { epoch, ..MessageMove::new(claimed.id, State::Submitting, to, now).because(why) };
+        // What waits for a person in our memory, and not yet in the store, would be claimed again at once.
+        let next_at = (why == "their text may mean STOP").then_some(now + SignedDuration::from_secs(30));
+        let moved = MessageMove { epoch, next_at, ..MessageMove::new(claimed.id, State::Submitting, to, now).because(why) };
         process.finished.push(Change::MessageMoved(moved).into());
     }
 
@@ -302,6 +316,7 @@ impl Sim {
         loop {
             self.crash_point(who)?;
             let now = self.own_now(who);
+            self.notice_the_clock(who, now);
             let process = self.process(who);
             if process.line.allows(limit, now) == 0 && !process.ahead.is_empty() {
                 self.release(who);
@@ -312,6 +327,9 @@ impl Sim {
             }
             let Some((claimed, claimed_at)) = process.ahead.pop_front() else { return Ok(any) };
             any = true;
+            if process.memory.arrived.contains(&claimed.id) {
+                continue; // the store has moved it, or is about to
+            }
             let stale = several && (now.duration_since(claimed_at) >= STALE || now >= process.lease_until);
             let revoked = process.memory.revoked_since(claimed.contact, claimed_at, claimed.list.as_deref());
             let verdict = overtaken(&claimed, revoked.as_ref(), now);

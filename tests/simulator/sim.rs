@@ -492,8 +492,9 @@ impl Sim {
         if let Callback::Text { from, said, gateway_id, .. } = &post.callback
             && !matches!(said, Said::Other)
         {
-            let sequence = self.next_sequence();
-            self.judge.heard(gateway_id, from, said, sequence, self.now);
+            // What counts is the order in which they were stored, not that of our answers.
+            let order = self.model.stored.iter().position(|id| id == gateway_id).unwrap_or(0);
+            self.judge.heard(gateway_id, from, said, order, self.now);
         }
         if self.one(self.plan.rates.callback_again) {
             self.tally.hit(Fault::CallbackAgain);

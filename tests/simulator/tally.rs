@@ -44,7 +44,7 @@ faults! {
     RefusedOptedOut = "number opted out at the gateway",
     LateAnswer = "answer comes late",
     LookUpDown = "look-up out of order",
-    LookUpLag = "look-up does not know yet what was taken",
+    LookUpLag = "answer lost, and the look-up does not know the text yet",
     RepeatRefused = "gateway refuses a repeat (class A)",
     ReportLate = "report hours late",
     ReportTwice = "report twice",

@@ -197,6 +197,9 @@ impl Gateway {
         } else {
             (Outcome::Accepted { gateway_id: gateway_id.clone() }, quick, false)
         };
+        if !lag.is_zero() && matches!(outcome, Outcome::Unclear { .. }) {
+            tally.hit(Fault::LookUpLag);
+        }
         self.by_reference.entry(submission.reference.clone()).or_default().push(self.book.len());
         self.book.push(Taken {
             to: submission.to.clone(),
@@ -282,9 +285,6 @@ impl Gateway {
             return LookUp::Unknown;
         }
         let known: Vec<&Taken> = if self.class == Class::B {
-            if self.taken(&asked.reference).any(|t| t.known_at > now) {
-                tally.hit(Fault::LookUpLag);
-            }
             self.taken(&asked.reference).filter(|t| t.known_at <= now).collect()
         } else {
             // By number, text and time.
