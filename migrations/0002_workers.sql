@@ -12,13 +12,21 @@ CREATE TABLE workers (
     lease_until BIGINT NOT NULL
 );
 
--- The line to a gateway, shared by all workers: when the next request may start, and how many started on a day (UTC).
+-- The line to a gateway, shared by all workers: when the next request may start (in microseconds since 1970, because at
+-- 300 a second a millisecond is too coarse), and how many have been given a start on a day (days since 1970, UTC).
 CREATE TABLE lines (
     gateway TEXT PRIMARY KEY,
-    next_at BIGINT NOT NULL,
+    next_us BIGINT NOT NULL,
     day BIGINT NOT NULL,
     used BIGINT NOT NULL
 );
+
+-- Grows with every commit on SQLite, and is written to a file beside the database as well: a database that is behind its
+-- file was restored from a backup.
+CREATE TABLE high_water (
+    commits BIGINT NOT NULL
+);
+INSERT INTO high_water (commits) VALUES (0);
 
 -- Messages from this id on carry this generation in their reference. A restored database begins a new one, so that an id
 -- that was given out twice is never the same reference.

@@ -5,16 +5,27 @@
 
 use jiff::{SignedDuration, Timestamp};
 use std::future::{Future, poll_fn};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::pin::pin;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::{Poll, Waker};
+use std::time::Instant;
 
 /// A source of time.
 #[derive(Clone, Debug)]
 pub enum Clock {
     /// The machine's.
     System,
+    /// The machine's, corrected: several workers on one database go by the database server's clock.
+    Corrected(Correction),
     /// One that is moved by hand; clones share it.
     Virtual(VirtualClock),
+}
+
+/// How far the machine's clock is behind the one that counts; clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Correction {
+    micros: Arc<AtomicI64>,
 }
 
 /// A clock that stands still until it is moved.
@@ -37,22 +48,77 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match self {
             Self::System => Timestamp::now(),
+            Self::Corrected(correction) => {
+                let now = Timestamp::now();
+                now.saturating_add(correction.get()).unwrap_or(now)
+            }
             Self::Virtual(clock) => clock.now(),
         }
+    }
+
+    /// Time that has passed since some moment, whatever is done to the machine's clock meanwhile. A virtual clock is never
+    /// set: there the two agree.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads a clock")]
+    pub fn elapsed(&self) -> SignedDuration {
+        static START: OnceLock<Instant> = OnceLock::new();
+        match self {
+            Self::System | Self::Corrected(_) => {
+                let passed = START.get_or_init(Instant::now).elapsed();
+                SignedDuration::try_from(passed).unwrap_or(SignedDuration::MAX)
+            }
+            Self::Virtual(clock) => clock.now().duration_since(Timestamp::UNIX_EPOCH),
+        }
+    }
+
+    /// What the machine's own clock shows, uncorrected.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
+    pub fn machine(&self) -> Timestamp {
+        match self {
+            Self::System | Self::Corrected(_) => Timestamp::now(),
+            Self::Virtual(clock) => clock.now(),
+        }
+    }
+
+    /// From now on it shows what the server's clock shows, as far as it is a corrected one.
+    pub fn correct(&self, server_is_ahead_by: SignedDuration) {
+        if let Self::Corrected(correction) = self {
+            let micros = i64::try_from(server_is_ahead_by.as_micros()).unwrap_or(0);
+            correction.micros.store(micros, Ordering::Relaxed);
+        }
+    }
+
+    /// The future's value; none if the clock shows `at` first. Looked at before every step of it: a process that was
+    /// frozen, or a machine that slept, does not go on with what it was about to do.
+    pub async fn unless<T>(&self, at: Timestamp, future: impl Future<Output = T>) -> Option<T> {
+        let mut future = pin!(future);
+        let mut late = pin!(self.sleep_until(at));
+        poll_fn(|context| {
+            if self.now() >= at || late.as_mut().poll(context).is_ready() {
+                return Poll::Ready(None);
+            }
+            future.as_mut().poll(context).map(Some)
+        })
+        .await
     }
 
     /// Waits until `at`, by this clock.
     #[expect(clippy::disallowed_methods, reason = "the one place that waits for the wall clock")]
     pub async fn sleep_until(&self, at: Timestamp) {
         match self {
-            Self::System => {
-                let left = at.duration_since(Timestamp::now());
+            Self::System | Self::Corrected(_) => {
+                let left = at.duration_since(self.now());
                 if let Ok(left) = std::time::Duration::try_from(left) {
                     tokio::time::sleep(left).await;
                 }
             }
             Self::Virtual(clock) => clock.sleep_until(at).await,
         }
+    }
+}
+
+impl Correction {
+    fn get(&self) -> SignedDuration {
+        SignedDuration::from_micros(self.micros.load(Ordering::Relaxed))
     }
 }
 
@@ -129,6 +195,28 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use futures_util::FutureExt;
+
+    #[test]
+    fn what_comes_too_late_is_not_gone_on_with() {
+        let start: Timestamp = "2022-01-24T12:00:00Z".parse().unwrap();
+        let virtual_clock = VirtualClock::new(start);
+        let clock = Clock::Virtual(virtual_clock.clone());
+        let at = start + SignedDuration::from_secs(2);
+        assert_eq!(clock.unless(at, async { 1 }).now_or_never(), Some(Some(1)));
+        let mut waiting = Box::pin(clock.unless(at, std::future::pending::<()>()));
+        assert!(waiting.as_mut().now_or_never().is_none());
+        virtual_clock.advance_to(at);
+        assert_eq!(waiting.as_mut().now_or_never(), Some(None));
+        assert_eq!(clock.unless(at, async { 1 }).now_or_never(), Some(None), "ready, but too late");
+    }
+
+    #[test]
+    fn a_corrected_clock_goes_by_the_servers() {
+        let clock = Clock::Corrected(Correction::default());
+        clock.correct(SignedDuration::from_hours(-2));
+        let behind = clock.machine().duration_since(clock.now());
+        assert!((behind - SignedDuration::from_hours(2)).abs() < SignedDuration::from_secs(5), "{behind}");
+    }
 
     #[test]
     fn a_virtual_clock_moves_only_when_moved_and_wakes_who_waited() {

@@ -8,5 +8,6 @@ mod gateway {
     pub mod garbage;
     pub mod hostile;
     pub mod table;
+    pub mod waits;
     pub mod written;
 }

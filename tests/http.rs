@@ -2,12 +2,17 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
+#[path = "support/tls.rs"]
+mod tls;
+
 use ringround::gateway::{Client, NoAnswer, Request};
 use secrecy::SecretString;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
 /// A server that answers every request in this way, and counts them.
 fn server(answer: impl Fn(&mut TcpStream) + Send + 'static) -> (String, Arc<AtomicUsize>) {
@@ -53,21 +58,77 @@ fn redirects_are_answers_and_nobody_follows_them() {
     }
 }
 
+/// A gigabyte is offered, with a length or in chunks: 64 KiB are kept, and the connection goes at once. What the server
+/// could write is what fits into the buffers between us.
 #[test]
-fn an_endless_answer_is_cut_at_64_kib() {
-    let (url, count) = server(|stream| {
-        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\n\r\n");
-        while stream.write_all(&[b'x'; 8192]).is_ok() {} // until we are hung up on
+fn an_endless_answer_is_cut_at_64_kib_and_the_connection_goes() {
+    const OFFERED: usize = 1 << 30;
+    let chunk = format!("2000\r\n{}\r\n", "x".repeat(8192));
+    for (head, piece) in [
+        (format!("content-length: {OFFERED}"), "x".repeat(8192)),
+        ("transfer-encoding: chunked".to_owned(), chunk),
+        ("content-encoding: gzip".to_owned(), "\0".repeat(8192)),
+    ] {
+        let (tell, told) = channel();
+        let (url, count) = server(move |stream| {
+            let _ = write!(stream, "HTTP/1.1 200 OK\r\n{head}\r\n\r\n");
+            let mut written = 0;
+            while written < OFFERED && stream.write_all(piece.as_bytes()).is_ok() {
+                written += piece.len(); // until we are hung up on
+            }
+            let _ = tell.send(written);
+        });
+        let (status, body, truncated) = send(&url).unwrap();
+        assert_eq!((status, body.len(), truncated), (200, 64 * 1024, true));
+        let written = told.recv_timeout(Duration::from_secs(30)).unwrap();
+        assert!(written < 32 << 20, "the server could write {written} bytes before it was hung up on");
+        assert_eq!(count.load(Ordering::SeqCst), 1);
+    }
+}
+
+/// What comes packed stays packed: it can't grow here.
+#[test]
+fn nothing_is_unpacked() {
+    let bomb = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xed\xc1\x01\x0d\x00\x00\x00\xc2\xa0\xf7Om\x0e7\xa0";
+    for name in ["gzip", "deflate", "br", "zstd"] {
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: {name}\r\ncontent-length: {}\r\n\r\n", bomb.len());
+        let (url, _) = server(move |stream| {
+            let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(bomb));
+        });
+        assert_eq!(send(&url).unwrap().1, bomb, "a packed bomb stays packed");
+    }
+}
+
+/// More head than any gateway has is no answer: the text is in doubt, and nothing of it is kept.
+#[test]
+fn ten_thousand_headers_are_no_answer() {
+    let (tell, told) = channel();
+    let (url, count) = server(move |stream| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n");
+        let mut written = 0;
+        for line in 0..10_000 {
+            let line = format!("x-{line}: {}\r\n", "y".repeat(1000));
+            written += if stream.write_all(line.as_bytes()).is_ok() { line.len() } else { 0 };
+        }
+        let _ = stream.write_all(b"content-length: 2\r\n\r\n{}");
+        let _ = tell.send(written);
     });
-    let (status, body, truncated) = send(&url).unwrap();
-    assert_eq!((status, body.len(), truncated), (200, 64 * 1024, true));
+    let answer = send(&url).unwrap_err();
+    assert!(matches!(answer, NoAnswer::Unclear(_)), "{answer:?}");
+    assert!(told.recv_timeout(Duration::from_secs(30)).unwrap() < 10_000_000, "it hung up on the way");
     assert_eq!(count.load(Ordering::SeqCst), 1);
 }
 
 #[test]
-fn nothing_is_unpacked() {
-    let (url, _) = says("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 4\r\n\r\n", b"\x1f\x8b\x08\x00");
-    assert_eq!(send(&url).unwrap().1, b"\x1f\x8b\x08\x00", "a packed bomb stays packed");
+fn a_certificate_that_nobody_can_trust_is_told_apart_and_nothing_leaves() {
+    for (name, last_year) in [("localhost", 4000), ("localhost", 2021), ("another.example", 4000)] {
+        let (port, count) = tls::server(name, last_year);
+        let url = format!("https://localhost:{port}/send?password=secret");
+        let answer = send(&url).unwrap_err();
+        let NoAnswer::Untrusted(why) = &answer else { panic!("{name} until {last_year}: {answer:?}") };
+        assert!(why.starts_with("its certificate ") && !why.contains("localhost"), "{why}");
+        assert!((1..1000).contains(&count.load(Ordering::SeqCst)), "no byte of the request left");
+    }
 }
 
 #[test]

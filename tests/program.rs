@@ -6,6 +6,7 @@ mod program {
     pub mod bad_input;
     pub mod commands;
     pub mod demo;
+    pub mod doubts;
     pub mod vectors;
 }
 

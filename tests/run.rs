@@ -2,7 +2,11 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
+#[path = "support/tls.rs"]
+mod tls;
+
 mod run {
+    mod doubts;
     pub mod service;
     pub mod sink;
 }
@@ -17,6 +21,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::sync::atomic::Ordering;
 
 /// A whole second, far enough ahead that everything is ready.
 fn soon() -> jiff::Timestamp {
@@ -148,6 +153,115 @@ fn wrong_credentials_pause_the_line_at_once_until_a_person_resumes_it() {
     installation.until("all taken", |i| i.count("accepted") == 33);
     assert_eq!(service.stop(), Some(0));
     assert_eq!(sink.twice(), [""; 0]);
+}
+
+/// The gateway answers 503 to everything: what is in flight and one more go out, then it is asked at longer and longer
+/// intervals, and not with texts; those whose answers were lost are not asked about meanwhile.
+#[test]
+fn an_outage_costs_a_handful_of_requests_and_is_said_once() {
+    let sink = Sink::start(Manner::Say(503, "<html>busy</html>"));
+    let installation = Installation::new(&sink);
+    let mut service = installation.start();
+    installation.campaign(Clock::System.now());
+    installation.until("asked three times", |_| sink.questions() >= 3);
+    assert!(sink.requests() <= 4 + 1, "in flight, and the one that is forgiven: {}", sink.requests());
+    assert_eq!(sink.questions(), 3, "after 1, 2 and 4 seconds");
+    sink.set(Manner::Accept);
+    installation.until("all taken", |i| i.count("accepted") == 33);
+    let said = service.said();
+    for words in ["does not answer as it should: answered 503", "the gateway takes texts again"] {
+        assert_eq!(said.matches(words).count(), 1, "{words}: {said}");
+    }
+    assert_eq!(service.stop(), Some(0));
+    assert_eq!((sink.taken().len(), sink.twice()), (33, vec![]), "each parent once");
+}
+
+/// The key is revoked during an outage: the question tells, no text is spent on it, and nothing more is requested.
+#[test]
+fn a_question_that_finds_the_key_revoked_pauses_the_line() {
+    let sink = Sink::start(Manner::Say(503, "<html>busy</html>"));
+    let installation = Installation::new(&sink);
+    let mut service = installation.start();
+    installation.campaign(Clock::System.now());
+    sink.until_requests(2);
+    sink.set(Manner::Say(403, r#"{"status_code":403,"errors":[{"error":"AuthError","message":"Invalid token"}]}"#));
+    installation.until("paused", |i| i.status()["paused"][0]["what"] == "line");
+    let before = (sink.requests(), sink.questions());
+    assert!(before.0 <= 4 + 1 && before.1 <= 2, "{before:?}");
+    sink.set(Manner::Accept);
+    for _ in 0..3 {
+        installation.ok(&["contacts", "set", "101", "--how", "rang", "--internet", "no"]); // a turn of the worker
+    }
+    assert_eq!((sink.requests(), sink.questions()), before);
+    let said = service.said();
+    assert_eq!(said.matches("ERROR").count(), 1, "{said}");
+    assert!(said.contains("refuses our credentials: Invalid token; mend it, then: ringround line resume"), "{said}");
+    installation.ok(&["line", "resume"]);
+    installation.until("all taken", |i| i.count("accepted") == 33);
+    assert_eq!(service.stop(), Some(0));
+    assert_eq!((sink.taken().len(), sink.twice()), (33, vec![]));
+}
+
+/// A question on the wire ends like a text on the wire, and what waits is still queued.
+#[test]
+fn a_stop_waits_for_a_question_too() {
+    let sink = Sink::start(Manner::Say(503, "<html>busy</html>"));
+    let installation = Installation::new(&sink);
+    let service = installation.start();
+    installation.campaign(Clock::System.now());
+    installation.until("closed", |i| i.count("in_doubt") >= 2 && i.count("submitting") == 0);
+    sink.set(Manner::TakeAndWait);
+    installation.until("asked", |_| sink.questions() >= 1);
+    let before = sink.requests();
+    let pid = service.pid().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    sink.set(Manner::Accept);
+    assert_eq!(service.stop(), Some(0));
+    assert_eq!((sink.requests(), sink.taken().len()), (before, 0), "no text leaves after the word to stop");
+    assert_eq!(installation.count("queued") + installation.count("in_doubt"), 33);
+}
+
+#[test]
+fn a_gateway_that_can_t_prove_who_it_is_gets_nothing_and_a_person_is_called() {
+    let sink = Sink::start(Manner::Accept);
+    let (port, connections) = tls::server("localhost", 4000);
+    let installation = Installation::new(&sink);
+    let settings = installation.path().join("config/ringround.toml");
+    let text = fs::read_to_string(&settings).unwrap();
+    fs::write(&settings, text.replace(&sink.url, &format!("https://localhost:{port}"))).unwrap();
+    let mut service = installation.start();
+    installation.campaign(Clock::System.now());
+    installation.until("paused", |i| i.status()["paused"][0]["what"] == "line");
+    assert!(connections.load(Ordering::SeqCst) <= 4 + 2 + 1, "in flight, two more waits, one poll");
+    assert_eq!((installation.count("queued"), installation.count("in_doubt")), (33, 0), "nothing left");
+    let said = service.said();
+    assert!(
+        said.contains("can't prove who it is: its certificate is signed by nobody whom this machine trusts"),
+        "{said}"
+    );
+    assert_eq!(said.matches("ERROR").count(), 1, "{said}");
+    fs::write(&settings, text).unwrap();
+    assert_eq!(service.stop(), Some(0));
+    let service = installation.start();
+    installation.ok(&["line", "resume"]);
+    installation.until("all taken", |i| i.count("accepted") == 33);
+    assert_eq!(service.stop(), Some(0));
+}
+
+/// F32: which of the two parents got a text nobody knows; a person has to ask.
+#[test]
+fn one_id_for_two_texts_is_an_alarm_and_nothing_is_sent_again() {
+    let sink = Sink::start(Manner::Say(201, r#"{"id":"always-the-same"}"#));
+    let installation = Installation::new(&sink);
+    let mut service = installation.start();
+    installation.campaign(Clock::System.now());
+    sink.until_requests(33);
+    installation.until("all accepted", |i| i.count("accepted") == 33);
+    let said = service.said();
+    assert_eq!(said.matches("gave one id to two texts").count(), 10, "each of the first ten of 32: {said}");
+    assert!(said.contains("(10 such texts since the start)"), "{said}");
+    assert_eq!(service.stop(), Some(0));
+    assert_eq!(sink.requests(), 33);
 }
 
 #[test]

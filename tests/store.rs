@@ -8,13 +8,17 @@ mod store {
     mod agreement;
     mod claims;
     mod edges;
+    mod fence;
     mod guards;
     mod made;
     mod opening;
     mod races;
     mod receiving;
+    mod sending;
     mod statements;
     mod views;
+    mod views_doubts;
     mod views_messages;
+    mod workers;
     mod writes;
 }

@@ -8,7 +8,9 @@ use crate::store::{Store, StoreError};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use std::cell::Cell;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 /// Ids in one block. One decision needs fewer than a thousand (a page of an audience); twice that is always in stock, so
@@ -29,14 +31,55 @@ pub struct Desk {
     pub clock: Clock,
     /// The configuration.
     pub settings: Settings,
+    /// Machine and process of the worker at this desk, for people.
+    pub place: String,
+    /// What all workers of one database must agree on; empty where there is but one.
+    pub agreement: String,
+    /// Nobody knows the hour: the clock has jumped, or the database server's can't be read. Nothing is claimed.
+    hour_unknown: Cell<bool>,
+    /// The disk is full: only what came of the texts in flight is written.
+    starved: Cell<bool>,
     ids: Mutex<Ids>,
     revoked: Mutex<Revocations>,
+    away: AtomicBool,
 }
 
 impl Desk {
     /// A desk with nothing in stock yet.
     pub fn new(store: Store, clock: Clock, settings: Settings) -> Self {
-        Self { store, clock, settings, ids: Mutex::new(Ids::new(0..0)), revoked: Mutex::default() }
+        let (place, agreement) = (format!("process {}", std::process::id()), String::new());
+        Self {
+            store,
+            clock,
+            settings,
+            place,
+            agreement,
+            hour_unknown: Cell::new(false),
+            starved: Cell::new(false),
+            ids: Mutex::new(Ids::new(0..0)),
+            revoked: Mutex::default(),
+            away: AtomicBool::new(false),
+        }
+    }
+
+    /// Does anybody know the hour?
+    pub fn hour_is_known(&self) -> bool {
+        !self.hour_unknown.get()
+    }
+
+    /// Is the disk full? Then what little room there is belongs to what came of the texts in flight.
+    pub fn is_starved(&self) -> bool {
+        self.starved.get()
+    }
+
+    /// The disk is full, or not, from now on.
+    pub fn set_starved(&self, starved: bool) {
+        self.starved.set(starved);
+    }
+
+    /// The hour is known, or not, from now on.
+    pub fn set_hour_known(&self, known: bool) {
+        self.hour_unknown.set(!known);
     }
 
     /// Makes sure that one decision can be taken: call it before [`Desk::decide`].
@@ -46,6 +89,16 @@ impl Desk {
             *self.ids() = block;
         }
         Ok(())
+    }
+
+    /// The sender says whether anybody answers at the gateway.
+    pub fn set_away(&self, away: bool) {
+        self.away.store(away, Ordering::Relaxed);
+    }
+
+    /// Nobody answers at the gateway: it is left alone but for the sender's probes.
+    pub fn is_away(&self) -> bool {
+        self.away.load(Ordering::Relaxed)
     }
 
     /// The latest date that is today anywhere on earth.

@@ -28,6 +28,8 @@ const MOST_BODY: usize = 64 * 1024;
 const MOST_HEADERS: usize = 16 * 1024;
 const HEADERS_WITHIN: Duration = Duration::from_secs(5);
 const ALL_WITHIN: Duration = Duration::from_secs(10);
+/// What can't be stored by then is answered 503, while there is still time for an answer.
+const STORED_WITHIN: Duration = Duration::from_secs(8);
 const CONNECTIONS: usize = 256;
 const AFTER_FAILURE: SignedDuration = SignedDuration::from_millis(100);
 
@@ -109,7 +111,7 @@ async fn answer(request: Request<Body>, shared: &Shared, intake: &mpsc::Sender<D
         }
     };
     let things: Vec<Handed> = received.events.into_iter().filter_map(handed).collect();
-    let Some(taken) = deliver(intake, things).await else { return plain(503) };
+    let Ok(Some(taken)) = timeout(STORED_WITHIN, deliver(intake, things)).await else { return plain(503) };
     count(&counts.taken);
     let foreign = taken.iter().filter(|t| **t == Taken::Foreign).count() as u64;
     counts.foreign.set(counts.foreign.get() + foreign);

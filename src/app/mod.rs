@@ -2,6 +2,8 @@
 //! here. Every part is a function of one turn, so that the same code runs on the system's clock and on a virtual one.
 
 pub mod account;
+mod attempt;
+pub mod beat;
 pub mod campaigns;
 pub mod control;
 pub mod desk;
@@ -9,6 +11,7 @@ pub mod forecast;
 pub mod heartbeat;
 pub mod hooks;
 pub mod import;
+pub mod line;
 pub mod lock;
 pub mod poller;
 pub mod receiver;

@@ -6,8 +6,9 @@ use crate::domain::campaign::CampaignState;
 use crate::domain::change::{Change, Decision};
 use crate::domain::ids::Id;
 use crate::domain::inbound::InboundText;
+use crate::domain::message::State;
 use crate::domain::phone::Phone;
-use crate::domain::report::{DeliveryReport, ReportStatus};
+use crate::domain::report::{DeliveryReport, ReportStatus, StrayReport};
 use crate::engine::may_send::Revocation;
 use crate::engine::{inbound, report};
 use crate::store::StoreError;
@@ -96,8 +97,7 @@ async fn take_one(desk: &Desk, gateway: &str, handed: &Handed, all: &mut Vec<Id>
             Looked::Nothing(taken) => return Ok(taken),
             Looked::Decided(decision, revoked) => {
                 all.extend(remember(desk, revoked));
-                let only_stored = matches!(handed, Handed::Report { .. })
-                    && matches!(decision.0.first(), Some(Change::ReportStored(_)));
+                let only_stored = matches!(decision.0.first(), Some(Change::ReportStored(_) | Change::StrayKept(_)));
                 if desk.store.commit_one(decision, desk.clock.now()).await? {
                     return Ok(Taken::Stored);
                 }
@@ -181,30 +181,81 @@ async fn decide_report(desk: &Desk, gateway: &str, handed: &Handed) -> Result<Lo
     let Handed::Report { reference, gateway_id, status, detail, opted_out } = handed else {
         return Ok(Looked::Nothing(Taken::Foreign));
     };
-    let message = desk.store.identity().mint().message(reference);
-    let found = match message {
-        Some(message) => desk.store.message_state(message).await?,
-        None => None,
-    };
-    let (Some(message), Some((state, contact))) = (message, found) else {
-        return Ok(Looked::Nothing(Taken::Foreign));
+    let mint = desk.store.identity().mint();
+    let fingerprint = fingerprint(reference, gateway_id.as_deref(), *status, detail);
+    let found = match (mint.message(reference), gateway_id) {
+        (Some(message), _) => {
+            desk.store.message_state(message).await?.map(|(state, contact)| (message, state, contact))
+        }
+        (None, Some(gateway_id)) if reference.is_empty() => desk.store.by_handle(gateway_id).await?,
+        (None, _) => None,
     };
     desk.stock().await?;
+    let now = desk.clock.now();
+    let stray = |id| StrayReport {
+        id,
+        gateway: gateway.to_owned(),
+        fingerprint,
+        gateway_id: gateway_id.clone().unwrap_or_default(),
+        status: *status,
+        detail: detail.clone(),
+        opted_out: *opted_out,
+        received_at: now,
+    };
+    let stray = desk.decide(|ids| stray(ids.take()));
+    if let Some((message, state, contact)) = found {
+        return Ok(joined(desk, &stray, message, state, contact));
+    }
+    // About a text that is not known yet, or no more. A reference that we never made is nothing of ours.
+    if reference.is_empty() || mint.is_ours(reference) {
+        return Ok(Looked::Decided(Change::StrayKept(stray).into(), None));
+    }
+    Ok(Looked::Nothing(Taken::Foreign))
+}
+
+/// A report is about a text of ours.
+fn joined(desk: &Desk, stray: &StrayReport, message: Id, state: State, contact: Id) -> Looked {
     let now = desk.clock.now();
     let decision = desk.decide(|ids| {
         let stored = DeliveryReport {
             id: ids.take(),
-            gateway: gateway.to_owned(),
-            fingerprint: format!("{reference} {} {detail}", status.as_str()),
+            gateway: stray.gateway.clone(),
+            fingerprint: stray.fingerprint.clone(),
             message,
             contact,
-            gateway_id: gateway_id.clone(),
-            status: *status,
-            detail: detail.clone(),
-            opted_out: *opted_out,
-            received_at: now,
+            gateway_id: Some(stray.gateway_id.clone()).filter(|id| !id.is_empty()),
+            status: stray.status,
+            detail: stray.detail.clone(),
+            opted_out: stray.opted_out,
+            received_at: stray.received_at,
         };
         report::report(&stored, state, desk.settings.gateway.report_within, now, ids)
     });
-    Ok(Looked::Decided(decision, opted_out.then_some((contact, Revocation::Left(None)))))
+    Looked::Decided(decision, stray.opted_out.then_some((contact, Revocation::Left(None))))
+}
+
+/// What makes two copies of one report the same report.
+fn fingerprint(reference: &str, gateway_id: Option<&str>, status: ReportStatus, detail: &str) -> String {
+    let name = if reference.is_empty() { gateway_id.unwrap_or_default() } else { reference };
+    format!("{name} {} {detail}", status.as_str())
+}
+
+/// Joins reports that came too early to the texts they are about, now that these are known: true if there were any.
+pub async fn join_strays(desk: &Desk) -> Result<bool, StoreError> {
+    let strays = desk.store.found_strays(100).await?;
+    for stray in &strays {
+        let Some((message, state, contact)) = desk.store.by_handle(&stray.gateway_id).await? else { continue };
+        desk.stock().await?;
+        let Looked::Decided(mut decision, revocation) = joined(desk, stray, message, state, contact) else { continue };
+        let revoked = remember(desk, revocation);
+        decision.0.push(Change::StrayJoined { stray: stray.id });
+        if !desk.store.commit_one(decision, desk.clock.now()).await?
+            && desk.store.by_handle(&stray.gateway_id).await?.is_some_and(|now| now.1 == state)
+        {
+            // The same report is stored already: only the stray has to go.
+            desk.store.commit_one(Change::StrayJoined { stray: stray.id }.into(), desk.clock.now()).await?;
+        }
+        desk.revoked(revoked.as_slice(), desk.clock.now());
+    }
+    Ok(!strays.is_empty())
 }

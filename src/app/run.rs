@@ -3,24 +3,28 @@
 //! The parts talk by wake-ups only; what is to be done is read from the store. Each part may fail for a while (a disk
 //! that is full, a server that restarts): it says so, waits a second, and goes on.
 
+use super::beat::Beat;
 use super::desk::Desk;
 use super::receiver::{self, Handed, Taken};
 use super::resolver;
 use super::scheduler::Scheduler;
 use super::sender::Sender;
-use crate::domain::message::State;
+use crate::engine::may_send::Revocation;
 use crate::gateway::Gateway;
-use crate::store::{Pulse, StoreError};
+use crate::store::{Hint, Pulse, StoreError};
+use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use std::cell::Cell;
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::select;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-/// Even if nothing wakes it, the worker looks around this often.
+/// Even if nothing wakes it, the worker looks around this often; where others may have made work for it, more often.
 const LOOK_AROUND: SignedDuration = SignedDuration::from_secs(10);
+const LOOK_AROUND_SHARED: SignedDuration = SignedDuration::from_secs(2);
 /// After a failure of the store.
 const PAUSE_AFTER_FAILURE: SignedDuration = SignedDuration::from_secs(1);
 /// Things that share a commit at most.
@@ -85,61 +89,126 @@ impl Shared {
 }
 
 /// Plans and sends until it is stopped; at the end nothing is left on the wire. `ready` is told once, when the doubts of
-/// an earlier start are known.
+/// workers that are gone are known.
 pub async fn work(shared: &Shared, ready: impl FnOnce(i64)) -> Result<(), StoreError> {
     let desk = &shared.desk;
-    let (mut sender, doubted) = Sender::start(desk).await?;
-    if doubted > 0 {
-        tracing::warn!(
-            "{doubted} texts were on their way when the last run ended: in doubt until the gateway is asked"
-        );
-    }
-    let all_doubts = desk.store.counts(None).await?.of(State::InDoubt);
-    ready(all_doubts);
-    let mut scheduler = Scheduler::default();
-    let mut campaigns = None;
+    let mut worker = Worker::start(desk).await?;
+    ready(desk.store.doubt_count().await?);
     while !shared.stop.is_cancelled() {
-        let now = desk.clock.now();
-        shared.last_turn.set(now);
-        match turn(shared, &mut scheduler, &mut sender, &mut campaigns).await {
-            Ok((true, _)) => tokio::task::yield_now().await,
-            Ok((false, pulse)) => rest(shared, &scheduler, &mut sender, &pulse).await,
-            Err(error) if error.is_temporary() => shared.rest("the worker", &error).await,
-            Err(error) => return Err(error),
+        shared.last_turn.set(desk.clock.now());
+        let turn = AssertUnwindSafe(worker.turn(shared)).catch_unwind().await;
+        match turn {
+            Ok(Ok((true, _))) => tokio::task::yield_now().await,
+            Ok(Ok((false, pulse))) => worker.rest(shared, &pulse).await,
+            Ok(Err(StoreError::Fenced)) => {
+                tracing::error!("{}; what it held is in doubt, and it begins anew", StoreError::Fenced);
+                worker = anew(shared).await?;
+            }
+            Ok(Err(error)) if error.is_temporary() => shared.rest("the worker", &error).await,
+            Ok(Err(error)) => return Err(error),
+            Err(_) => {
+                tracing::error!(
+                    "the worker failed in the middle of a turn; what it held is in doubt, and it begins anew"
+                );
+                worker = anew(shared).await?;
+            }
         }
     }
-    sender.stop(desk).await
+    worker.sender.stop(desk).await
 }
 
-async fn turn(
-    shared: &Shared,
-    scheduler: &mut Scheduler,
-    sender: &mut Sender,
-    campaigns: &mut Option<i64>,
-) -> Result<(bool, Pulse), StoreError> {
-    let desk = &shared.desk;
-    let now = desk.clock.now();
-    let pulse = desk.store.pulse(now).await?;
-    if campaigns.is_some_and(|seen| seen != pulse.campaigns) {
-        sender.release(desk); // a pause or a cancel acts on what is claimed, too
+/// A new epoch after the old one has ended by accident.
+async fn anew(shared: &Shared) -> Result<Worker, StoreError> {
+    loop {
+        match Worker::start(&shared.desk).await {
+            Err(error) if error.is_temporary() && !shared.stop.is_cancelled() => {
+                shared.rest("the worker", &error).await;
+            }
+            started => return started,
+        }
     }
-    *campaigns = Some(pulse.campaigns);
-    let busy = scheduler.turn(desk, &pulse).await?;
-    let sent = sender.turn(desk, &shared.gateway, &pulse, scheduler.quiet(now)).await?;
-    Ok((busy || sent, pulse))
 }
 
-/// Until something happens: an answer, a wake-up, the next due instant, the end.
-async fn rest(shared: &Shared, scheduler: &Scheduler, sender: &mut Sender, pulse: &Pulse) {
-    let now = shared.desk.clock.now();
-    let look_around = now.saturating_add(LOOK_AROUND).unwrap_or(now);
-    let next = [scheduler.next_due(), scheduler.quiet_ends(now), pulse.next, sender.wakes_at()];
-    let next = next.into_iter().flatten().filter(|at| *at > now).min().unwrap_or(look_around).min(look_around);
-    select! {
-        () = sender.answer() => {}
-        () = shared.wake.notified() => {}
-        () = shared.desk.clock.sleep_until(next) => {}
-        () = shared.stop.cancelled() => {}
+/// One epoch's work.
+struct Worker {
+    scheduler: Scheduler,
+    sender: Sender,
+    beat: Beat,
+    /// The pulse's count of campaign changes at the last turn.
+    campaigns: Option<i64>,
+}
+
+impl Worker {
+    async fn start(desk: &Desk) -> Result<Self, StoreError> {
+        let (sender, doubted) = Sender::start(desk).await?;
+        if doubted > 0 {
+            tracing::warn!(
+                "{doubted} texts were on their way when the last run ended: in doubt until the gateway is asked"
+            );
+        }
+        if !desk.store.keep_reserve() {
+            tracing::warn!("there is no room for the reserve beside the database: the disk is nearly full");
+        }
+        Ok(Self { scheduler: Scheduler::default(), sender, beat: Beat::new(desk), campaigns: None })
+    }
+
+    async fn turn(&mut self, shared: &Shared) -> Result<(bool, Pulse), StoreError> {
+        let desk = &shared.desk;
+        // With the disk full, what came of the texts in flight is recorded before anything else is written.
+        let mut busy = if desk.is_starved() { false } else { self.beat.turn(desk, &mut self.sender).await? };
+        let now = desk.clock.now();
+        let pulse = desk.store.pulse(now).await?;
+        if self.campaigns.is_some_and(|seen| seen != pulse.campaigns) {
+            self.sender.release(desk); // a pause or a cancel acts on what is claimed, too
+        }
+        self.campaigns = Some(pulse.campaigns);
+        if !desk.is_starved() && desk.hour_is_known() {
+            busy |= self.scheduler.turn(desk, &pulse).await?;
+            busy |= pulse.strays && receiver::join_strays(desk).await?;
+        }
+        busy |= self.sender.turn(desk, &shared.gateway, &pulse, self.scheduler.quiet(now)).await?;
+        Ok((busy, pulse))
+    }
+
+    /// Until something happens: an answer, a wake-up, the next due instant, the end.
+    async fn rest(&mut self, shared: &Shared, pulse: &Pulse) {
+        let desk = &shared.desk;
+        let now = desk.clock.now();
+        let around = if desk.store.is_shared() { LOOK_AROUND_SHARED } else { LOOK_AROUND };
+        let look_around = now.saturating_add(around).unwrap_or(now);
+        let own = [self.scheduler.next_due(), self.scheduler.quiet_ends(now), pulse.next, self.sender.wakes_at()];
+        let all = own.into_iter().flatten().chain([self.beat.due_at()]);
+        let next = all.filter(|at| *at > now).min().unwrap_or(look_around).min(look_around);
+        select! {
+            () = self.sender.answer() => {}
+            () = shared.wake.notified() => {}
+            () = desk.clock.sleep_until(next) => {}
+            () = shared.stop.cancelled() => {}
+        }
+    }
+}
+
+/// Hears what other workers of the same database say; a hint and nothing more.
+pub async fn hear(shared: &Shared) {
+    let desk = &shared.desk;
+    while desk.store.is_shared() && !shared.stop.is_cancelled() {
+        let heard = async {
+            let Some(mut hints) = desk.store.hints().await? else { return Ok(()) };
+            loop {
+                if let Hint::Revoked(contact) = hints.next().await? {
+                    desk.revoke(contact, Revocation::Left(None));
+                    desk.revoked(&[contact], desk.clock.now());
+                }
+                shared.wake.notify_one();
+            }
+        };
+        let done: Result<(), StoreError> = select! {
+            done = heard => done,
+            () = shared.stop.cancelled() => return,
+        };
+        if let Err(error) = done {
+            shared.rest("the other workers can't be heard", &error).await;
+        }
     }
 }
 
@@ -184,7 +253,12 @@ pub async fn intake(shared: &Shared, mut deliveries: mpsc::Receiver<Delivery>) {
         let (things, listeners): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
         let counts: Vec<usize> = things.iter().map(Vec::len).collect();
         let all: Vec<Handed> = things.into_iter().flatten().collect();
-        let mut taken = match receiver::take(&shared.desk, shared.gateway.name(), &all).await {
+        let stored = if shared.desk.is_starved() {
+            Err(StoreError::Full)
+        } else {
+            receiver::take(&shared.desk, shared.gateway.name(), &all).await
+        };
+        let mut taken = match stored {
             Ok(taken) => Some(taken.into_iter()),
             Err(error) => {
                 tracing::error!("what the gateway handed over can't be stored: {error}; it is asked to come again");

@@ -3,6 +3,7 @@
 
 use super::desk::Desk;
 use crate::config::read_campaign;
+use crate::domain::broadcast::Fate;
 use crate::domain::campaign::{Campaign, CampaignState};
 use crate::domain::change::{Change, Decision};
 use crate::domain::template::Context;
@@ -42,6 +43,9 @@ impl Scheduler {
             self.seen = Some(pulse.campaigns);
         }
         let mut busy = pulse.ended && desk.store.sweep(now).await? != Swept::default();
+        if pulse.fenced {
+            return Ok(busy); // what has fired and is forgotten would fire again
+        }
         for known in &mut self.known {
             busy |= open_due(desk, known, now).await?;
         }
@@ -84,6 +88,30 @@ impl Scheduler {
         };
         self.known.iter().filter_map(|k| ends(&k.campaign)).min()
     }
+}
+
+/// After a restore: what came due since the database's last entry may have been sent by the one that was lost. It is not
+/// sent again; the decisions that say so, and what they are about.
+pub async fn forgotten(desk: &Desk, reason: &'static str) -> Result<(Vec<Decision>, Vec<String>), StoreError> {
+    let now = desk.clock.now();
+    let (mut decisions, mut said) = (Vec::new(), Vec::new());
+    for known in running(desk).await? {
+        for due in plan::due(&known.campaign, known.row.planned_until, now) {
+            desk.stock().await?;
+            said.push(format!("{} of {}, due at {}", due.occurrence.step, known.row.id, due.occurrence.due_at));
+            let open = |id| Change::BroadcastOpened {
+                id,
+                campaign: known.row.id.clone(),
+                occurrence: due.occurrence,
+                fate: Fate::Missed,
+                reason: Some(reason.to_owned()),
+                at: now,
+            };
+            decisions.push(Decision::from(desk.decide(|ids| open(ids.take()))));
+        }
+        decisions.push(Change::CursorMoved { campaign: known.row.id, to: now }.into());
+    }
+    Ok((decisions, said))
 }
 
 async fn running(desk: &Desk) -> Result<Vec<Known>, StoreError> {

@@ -4,36 +4,60 @@
 //! Order is everything here: a message is handed over only after the commit that made it `submitting`; right before
 //! its first byte it is checked once more in memory; one attempt is one request.
 
+mod look_ahead;
+
+use super::attempt::request;
 use super::desk::Desk;
+use super::line::{Answer, InFlight, moved, probe, probed};
 use crate::domain::change::{Change, Decision, MessageMove};
 use crate::domain::ids::Id;
 use crate::domain::message::{Claimed, Outcome, Refusal, RefusalClass, State};
 use crate::engine::deliver::{Terms, deliver};
+use crate::engine::gateway_ids::GatewayIds;
 use crate::engine::line::Line;
-use crate::engine::may_send::{Revocation, WIRE_SLACK, overtaken};
-use crate::gateway::{Gateway, Submission};
-use crate::store::{ClaimRequest, Pulse, StoreError};
-use futures_util::future::LocalBoxFuture;
+use crate::engine::may_send::{Revocation, overtaken};
+use crate::gateway::Gateway;
+use crate::store::{LEASE, Pulse, Recruit, StoreError};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use futures_util::{FutureExt, select_biased};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::VecDeque;
+use std::collections::{HashMap, HashSet, VecDeque};
 
 /// How often, and how far apart, the last outcomes are tried to be recorded at a stop.
 const STOP_TRIES: u32 = 5;
 const STOP_PAUSE: SignedDuration = SignedDuration::from_secs(1);
 
-type InFlight = LocalBoxFuture<'static, (Claimed, Outcome)>;
+/// A message at which ringround itself failed so often is a person's matter.
+const MOST_FAILURES: u32 = 3;
+
+/// Claimed durably, not yet on the wire.
+struct Ahead {
+    claimed: Claimed,
+    at: Timestamp,
+    /// The line gives it this start.
+    start: Timestamp,
+}
 
 /// See the module's head.
 pub struct Sender {
     epoch: i64,
+    lease_until: Timestamp,
     line: Line,
-    /// Claimed durably, not yet on the wire: (message, when it was claimed).
-    ahead: VecDeque<(Claimed, Timestamp)>,
+    ids: GatewayIds,
+    ahead: VecDeque<Ahead>,
     in_flight: FuturesUnordered<InFlight>,
     /// Answers that came while nobody had a turn.
-    answered: Vec<(Claimed, Outcome)>,
+    answered: Vec<Answer>,
+    /// The gateway's reports carry nothing but its own id.
+    keeps_handles: bool,
+    /// All that was claimed and is not yet recorded.
+    held: HashSet<Id>,
+    /// A commit's answer was lost: until then the store may believe that we hold more than we do.
+    unsure_until: Option<Timestamp>,
+    /// The disk is full: nothing is claimed, only recorded, and it is tried again at this instant.
+    starved_until: Option<Timestamp>,
+    /// How often ringround itself failed at a message.
+    failures: HashMap<Id, u32>,
     /// Decided, not yet committed.
     finished: Vec<Decision>,
     /// Opted out at the gateway, by a decision among those.
@@ -42,29 +66,47 @@ pub struct Sender {
     quiet: Vec<String>,
     /// The rate allows the next request at this instant.
     next_start: Timestamp,
+    /// The line has no start to give before this instant.
+    line_free_at: Option<Timestamp>,
     /// How long a commit takes, smoothed.
     commit_time: SignedDuration,
 }
 
 impl Sender {
-    /// Begins a new epoch: whatever an earlier one had claimed is in doubt from now on. Says how many.
+    /// Begins a new epoch: whatever a worker that is gone had claimed is in doubt from now on. Says how many.
     pub async fn start(desk: &Desk) -> Result<(Self, u64), StoreError> {
-        let epoch = desk.store.next_epoch().await?;
         let now = desk.clock.now();
-        let swept = desk.store.doubt_stranded(epoch, desk.settings.gateway.settle, now).await?;
+        let who = Recruit { place: &desk.place, agreement: &desk.agreement, settle: desk.settings.gateway.settle };
+        let (epoch, doubted) = desk.store.enlist(&who, now).await?;
         let sender = Self {
             epoch,
-            line: Line::default(),
+            lease_until: lease_from(now),
+            line: Line::new(epoch),
+            ids: GatewayIds::default(),
             ahead: VecDeque::new(),
             in_flight: FuturesUnordered::new(),
             answered: Vec::new(),
+            keeps_handles: false,
+            held: HashSet::new(),
+            unsure_until: None,
+            starved_until: None,
+            failures: HashMap::new(),
             finished: Vec::new(),
             left: Vec::new(),
             quiet: Vec::new(),
             next_start: now,
+            line_free_at: None,
             commit_time: SignedDuration::ZERO,
         };
-        Ok((sender, swept.doubted))
+        Ok((sender, doubted))
+    }
+
+    /// A sign of life, also when there is nothing to do: how many texts of workers that are gone are in doubt by it.
+    pub async fn beat(&mut self, desk: &Desk) -> Result<u64, StoreError> {
+        let now = desk.clock.now();
+        let swept = desk.store.beat(self.epoch, desk.settings.gateway.settle, now).await?;
+        self.lease_until = lease_from(now);
+        Ok(swept.doubted)
     }
 
     /// One turn: true if anything was done. `quiet`: campaigns in their quiet hours.
@@ -76,21 +118,26 @@ impl Sender {
         quiet: Vec<String>,
     ) -> Result<bool, StoreError> {
         desk.stock().await?;
-        let mut busy = self.collect(desk);
+        self.keeps_handles = gateway.reports_by_its_own_id();
+        self.reconcile(desk).await?;
+        self.resume(desk, pulse);
+        let mut busy = self.collect(desk) | self.probe(desk, gateway, pulse);
         if pulse.paused || quiet != self.quiet {
             self.release(desk); // what is claimed was claimed while it was still allowed
         }
         self.quiet.clone_from(&quiet);
         busy |= self.hand_over(desk, gateway);
-        let window = if pulse.claimable { self.window(desk, gateway.most_ahead()) } else { 0 };
+        let may_claim = pulse.claimable && self.may_claim(desk);
+        let window = if may_claim { self.window(desk, gateway.most_ahead()) } else { 0 };
         busy |= self.record_and_claim(desk, window.saturating_sub(self.ahead.len()), quiet).await?;
         Ok(busy | self.hand_over(desk, gateway))
     }
 
     /// When it wants its next turn, beyond the end of a request: the rate or the closed line allows more then.
     pub fn wakes_at(&self) -> Option<Timestamp> {
-        let rate = (!self.ahead.is_empty()).then_some(self.next_start);
-        self.line.closed_until().into_iter().chain(rate).min()
+        let start = self.ahead.front().map(|first| first.start.max(self.next_start));
+        let more = [self.line.closed_until(), self.line_free_at, self.starved_until];
+        more.into_iter().flatten().chain(start).min()
     }
 
     /// Nothing in its hands.
@@ -109,7 +156,7 @@ impl Sender {
     /// Gives back what never touched the wire: after a pause, after a change of campaigns, before a stop.
     pub fn release(&mut self, desk: &Desk) {
         let now = desk.clock.now();
-        while let Some((claimed, _)) = self.ahead.pop_front() {
+        while let Some(Ahead { claimed, .. }) = self.ahead.pop_front() {
             self.put_back(&claimed, State::Queued, "released before it left", now);
         }
     }
@@ -118,8 +165,11 @@ impl Sender {
     /// timeout of its own) and records their outcomes.
     pub async fn stop(&mut self, desk: &Desk) -> Result<(), StoreError> {
         self.release(desk);
-        while let Some((claimed, outcome)) = self.in_flight.next().await {
-            self.answered.push((claimed, outcome));
+        if let Err(error) = self.record_and_claim(desk, 0, Vec::new()).await {
+            tracing::warn!("what never left: {error}; trying again"); // whoever kills us now finds it in doubt
+        }
+        while let Some(answer) = self.in_flight.next().await {
+            self.answered.push(answer);
         }
         self.collect(desk);
         for _ in 0..STOP_TRIES {
@@ -127,12 +177,14 @@ impl Sender {
                 Err(error) if error.is_temporary() => {
                     tracing::warn!("what came of the last texts: {error}; trying again");
                 }
-                done => return done.map(|_| ()),
+                Err(error) => return Err(error),
+                Ok(_) => return desk.store.retire(self.epoch).await,
             }
             let now = desk.clock.now();
             desk.clock.sleep_until(now.saturating_add(STOP_PAUSE).unwrap_or(now)).await;
         }
-        self.record_and_claim(desk, 0, Vec::new()).await.map(|_| ())
+        self.record_and_claim(desk, 0, Vec::new()).await?;
+        desk.store.retire(self.epoch).await
     }
 
     /// Takes the answers that have come.
@@ -141,27 +193,78 @@ impl Sender {
             self.answered.push(answer);
         }
         let answered = std::mem::take(&mut self.answered);
-        for (claimed, outcome) in &answered {
-            self.finish(desk, claimed, outcome);
+        let any = !answered.is_empty();
+        for answer in answered {
+            self.heard(desk, answer);
         }
-        !answered.is_empty()
+        any
+    }
+
+    /// A person has resumed the line that was barred.
+    fn resume(&mut self, desk: &Desk, pulse: &Pulse) {
+        // What bars it is in the store once nothing waits to be recorded.
+        if self.line.is_barred() && !pulse.line_paused && self.finished.is_empty() {
+            self.line = Line::new(self.epoch);
+            desk.set_away(false);
+            tracing::info!("the line to the gateway is open again: a person has seen to it");
+        }
+    }
+
+    /// After a wait the gateway is asked whether it is there, where it can be asked: a probe should be no parent's text.
+    fn probe(&mut self, desk: &Desk, gateway: &Gateway, pulse: &Pulse) -> bool {
+        let now = desk.clock.now();
+        let texts = pulse.claimable && !pulse.paused;
+        let asks = gateway.can_be_probed() && !pulse.line_paused && self.line.asks(texts, pulse.doubts, now);
+        if asks && self.in_flight.is_empty() {
+            self.in_flight.push(probe(desk, gateway, now));
+            return true;
+        }
+        false
+    }
+
+    fn heard(&mut self, desk: &Desk, answer: Answer) {
+        let now = desk.clock.now();
+        match answer {
+            Answer::Text(claimed, outcome) => self.finish(desk, &claimed, &self.line.judged(outcome)),
+            Answer::Probe(answer) => {
+                let (line, paused) = probed(desk, self.line, answer, now);
+                self.line = line;
+                self.finished.extend(paused);
+            }
+            Answer::Failed(claimed) => self.failed(desk, &claimed),
+        }
+    }
+
+    /// A failure of our own in the middle of a request: in doubt like any other, but not again and again.
+    fn failed(&mut self, desk: &Desk, claimed: &Claimed) {
+        let failures = self.failures.entry(claimed.id).or_default();
+        *failures += 1;
+        tracing::error!("message {} is in doubt: ringround itself failed while sending it ({failures})", claimed.id);
+        let often = *failures >= MOST_FAILURES;
+        self.finish(desk, claimed, &Outcome::Unclear { reason: "ringround itself failed while sending it".to_owned() });
+        if let Some(Decision(changes)) = self.finished.last_mut().filter(|_| often) {
+            let moved = MessageMove::new(claimed.id, State::InDoubt, State::Unresolved, desk.clock.now());
+            changes.push(Change::MessageMoved(moved.because("ringround failed three times while sending it")));
+        }
     }
 
     fn finish(&mut self, desk: &Desk, claimed: &Claimed, outcome: &Outcome) {
         let now = desk.clock.now();
-        let was_open = self.line.closed_until().is_none();
-        self.line = self.line.after(outcome, now);
+        self.line = moved(desk, self.line, self.line.after(outcome, now), Some(outcome));
         match outcome {
-            Outcome::Barred { bar, detail } => tracing::error!(
-                "the line to the gateway is paused: {}: {detail}; mend it, then: ringround line resume",
-                bar.in_words()
-            ),
-            Outcome::Unclear { reason } => tracing::warn!("message {} is in doubt: {reason}", claimed.id),
-            Outcome::NotSent { reason } if was_open => {
-                tracing::warn!("the gateway takes nothing: {reason}; trying again");
+            Outcome::Accepted { gateway_id } => {
+                // Each of the first few is named; a gateway that does it always is not told of a hundred thousand times.
+                if let Some((other, times)) = self.ids.given(gateway_id, claimed.id)
+                    && (times <= 10 || times % 1000 == 0)
+                {
+                    tracing::error!(
+                        "the gateway gave one id to two texts, messages {other} and {}: ask the provider which of them \
+                         it sent; neither is sent again ({times} such texts since the start)",
+                        claimed.id
+                    );
+                }
             }
-            Outcome::Throttled { .. } if was_open => tracing::warn!("the gateway asks to wait"),
-            Outcome::Accepted { .. } if !was_open => tracing::info!("the gateway takes texts again"),
+            Outcome::Unclear { reason } => tracing::info!("message {} is in doubt: {reason}", claimed.id),
             Outcome::Refused(refusal) => tracing::info!("message {} was refused: {}", claimed.id, refusal.detail),
             _ => {}
         }
@@ -177,6 +280,7 @@ impl Sender {
             report_within: gateway.report_within,
         };
         let decision = desk.decide(|ids| deliver(claimed, outcome, &terms, now, ids));
+        let decision = if self.keeps_handles { decision.with_handles() } else { decision };
         self.finished.push(decision);
     }
 
@@ -190,25 +294,36 @@ impl Sender {
                 return true;
             }
             let free = self.in_flight.len() < self.line.allows(desk.settings.gateway.in_flight, now);
-            if !free || now < self.next_start {
+            let due = self.ahead.front().is_some_and(|first| first.start.max(self.next_start) <= now);
+            if !free || !due {
                 return any;
             }
-            let Some((claimed, claimed_at)) = self.ahead.pop_front() else { return any };
+            let Some(Ahead { claimed, at: claimed_at, .. }) = self.ahead.pop_front() else { return any };
             any = true;
+            if self.is_stale(desk, claimed_at, now) {
+                self.put_back(&claimed, State::Queued, "released before it left: it had waited", now);
+                continue;
+            }
             let revoked = desk.revoked_since(claimed.contact, claimed_at, claimed.list.as_deref());
             if let Some((to, why)) = overtaken(&claimed, revoked.as_ref(), now) {
                 self.put_back(&claimed, to, why, now);
                 continue;
             }
             self.next_start = now + desk.settings.gateway.spacing();
+            self.line = self.line.trying();
             self.in_flight.push(request(desk, gateway, claimed, now));
         }
     }
 
     fn put_back(&mut self, claimed: &Claimed, to: State, why: &str, now: Timestamp) {
+        self.finished.push(self.given_back(claimed.id, to, why, now));
+    }
+
+    fn given_back(&self, id: Id, to: State, why: &str, now: Timestamp) -> Decision {
         let epoch = Some(self.epoch);
-        let moved = MessageMove { epoch, ..MessageMove::new(claimed.id, State::Submitting, to, now).because(why) };
-        self.finished.push(Change::MessageMoved(moved).into());
+        let next_at = (to == State::InDoubt).then_some(now); // in doubt for long: there is nothing more to settle
+        let moved = MessageMove { epoch, next_at, ..MessageMove::new(id, State::Submitting, to, now).because(why) };
+        Change::MessageMoved(moved).into()
     }
 
     /// One durable transaction: outcomes recorded, next messages claimed. Requests in flight go on meanwhile.
@@ -217,8 +332,7 @@ impl Sender {
         if self.finished.is_empty() && limit == 0 {
             return Ok(false);
         }
-        let request =
-            ClaimRequest { limit, epoch: self.epoch, latest: now.saturating_add(WIRE_SLACK).unwrap_or(now), quiet };
+        let request = self.claim_request(desk, limit, quiet, now);
         let (outcomes, left) = (std::mem::take(&mut self.finished), std::mem::take(&mut self.left));
         let answered = {
             let mut commit = std::pin::pin!(desk.store.turn(&outcomes, &request, now).fuse());
@@ -231,57 +345,47 @@ impl Sender {
             }
         };
         let (done, answered) = answered;
-        for (claimed, outcome) in &answered {
-            self.finish(desk, claimed, outcome);
+        let heard = !answered.is_empty();
+        for answer in answered {
+            self.heard(desk, answer);
         }
-        let (_, claimed) = match done {
+        let done = match done {
             Ok(done) => done,
             Err(error) => {
                 self.finished.extend(outcomes); // kept: recorded with the next turn
                 self.left.extend(left);
+                self.unsure_until = now.checked_add(look_ahead::UNSURE_FOR).ok();
+                if matches!(error, StoreError::Full) {
+                    desk.store.give_up_reserve();
+                    desk.set_starved(true);
+                    self.starved_until = now.checked_add(look_ahead::STARVED_FOR).ok();
+                }
                 return Err(error);
             }
         };
+        self.lease_until = lease_from(now);
+        self.line_free_at = done.line_free_at;
+        for recorded in outcomes.iter().filter_map(first_moved) {
+            self.held.remove(&recorded);
+        }
         desk.revoked(&left, desk.clock.now());
         let took = desk.clock.now().duration_since(now);
         self.commit_time = (self.commit_time * 7 + took) / 8;
-        let busy = !outcomes.is_empty() || !claimed.is_empty() || !answered.is_empty();
-        self.ahead.extend(claimed.into_iter().map(|claimed| (claimed, now)));
+        let busy = !outcomes.is_empty() || !done.claimed.is_empty() || heard;
+        self.held.extend(done.claimed.iter().map(|(claimed, _)| claimed.id));
+        self.ahead.extend(done.claimed.into_iter().map(|(claimed, start)| Ahead { claimed, at: now, start }));
         Ok(busy)
-    }
-
-    /// How many may be claimed and not on the wire: what can be sent during about two commits, at least two and at most
-    /// what the gateway can be asked about after a crash; one at a time while the line is on probation, none while it
-    /// is closed.
-    fn window(&self, desk: &Desk, most_ahead: usize) -> usize {
-        let (gateway, now) = (&desk.settings.gateway, desk.clock.now());
-        match self.line.allows(gateway.in_flight, now) {
-            0 => 0,
-            1 if gateway.in_flight > 1 => usize::from(self.in_flight.is_empty()),
-            slots => {
-                let free = slots.saturating_sub(self.in_flight.len());
-                let spacing = gateway.spacing().as_micros().max(1);
-                let during = usize::try_from(2 * self.commit_time.as_micros() / spacing).unwrap_or(0);
-                free + during.clamp(2, most_ahead)
-            }
-        }
     }
 }
 
-/// One attempt: one request, and the answer when its time has come.
-fn request(desk: &Desk, gateway: &Gateway, claimed: Claimed, now: Timestamp) -> InFlight {
-    let submission = Submission {
-        reference: desk.store.identity().mint().reference(claimed.id),
-        to: claimed.phone.e164().to_owned(),
-        text: claimed.text.clone(),
-        valid_until: claimed.not_after,
-        handed_at: now,
-    };
-    let (gateway, clock) = (gateway.clone(), desk.clock.clone());
-    async move {
-        let (takes, outcome) = gateway.submit(&submission).await;
-        clock.sleep_until(now + takes).await;
-        (claimed, outcome)
+/// The message that a decision moves first.
+fn first_moved(Decision(changes): &Decision) -> Option<Id> {
+    match changes.first() {
+        Some(Change::MessageMoved(moved)) => Some(moved.id),
+        _ => None,
     }
-    .boxed_local()
+}
+
+fn lease_from(now: Timestamp) -> Timestamp {
+    now.saturating_add(LEASE).unwrap_or(now)
 }

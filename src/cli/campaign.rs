@@ -71,7 +71,8 @@ pub(super) async fn asked(setting: &Setting, args: &Args) -> Result<Option<u64>,
     ask(id, textable(&desk.store, &row.list).await?).map(Some)
 }
 
-fn somebody_is_there() -> bool {
+/// Is there somebody at a terminal who can be asked?
+pub(super) fn somebody_is_there() -> bool {
     !voice::is_captured() && std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
 }
 
@@ -180,15 +181,20 @@ async fn show(setting: &Setting, desk: &Desk, row: &CampaignRow) -> Done {
         }));
     }
     let counts = desk.store.counts(Some(&row.id)).await?;
+    let doubts = desk.store.doubts_open(Some(&row.id)).await?;
     if setting.json {
         say!(
             "{}",
             json!({"format": "ringround.campaign/1", "id": row.id, "state": row.state.as_str(), "list": row.list,
-                   "broadcasts": objects, "states": print::states(&counts), "messages": counts.total(), "parts": counts.parts})
+                   "broadcasts": objects, "states": print::states(&counts), "messages": counts.total(), "parts": counts.parts,
+                   "doubts": print::doubts_json(&doubts)})
         );
         return Ok(0);
     }
     say!("{} is {}; {} messages, {} parts", row.id, row.state.as_str(), counts.total(), counts.parts);
+    for line in print::doubts(&doubts, desk.clock.now()) {
+        say!("{line} (ringround doubts list --campaign {})", row.id);
+    }
     if cells.is_empty() {
         say!("Nothing has been due yet. What is to come:  ringround plan {}", row.id);
     } else {
@@ -224,11 +230,16 @@ async fn start(setting: &Setting, desk: &Desk, row: &CampaignRow, yes_to: Option
 }
 
 fn ask(id: &str, people: u64) -> Result<u64, Failure> {
-    print!("{id} will text {}. Type that number to start it: ", print::people(people));
+    typed_number(&format!("{id} will text {}. Type that number to start it: ", print::people(people)))
+}
+
+/// Asks for a number.
+pub(super) fn typed_number(question: &str) -> Result<u64, Failure> {
+    print!("{question}");
     std::io::stdout().flush()?;
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line)?;
-    line.trim().parse().map_err(|_| Failure::new(NOT_CONFIRMED, "nothing was started: that was not a number", ""))
+    line.trim().parse().map_err(|_| Failure::new(NOT_CONFIRMED, "nothing was done: that was not a number", ""))
 }
 
 async fn steered(setting: &Setting, desk: &Desk, row: &CampaignRow, word: Steer) -> Done {

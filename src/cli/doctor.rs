@@ -2,14 +2,15 @@
 
 use super::setting::Setting;
 use super::voice::say;
-use super::{Done, FOUND_PROBLEMS, gateway};
+use super::{Done, FOUND_PROBLEMS, gateway, print};
 use crate::app::control;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::config::credentials::{CredentialProblem, read_secret};
+use crate::domain::message::State;
 use crate::domain::schedule::zone::{Resolved, resolve, zone};
-use crate::gateway::{Client, NoAnswer, Request};
-use crate::store::Store;
+use crate::gateway::{Client, Provider, Request};
+use crate::store::{Store, StoreError};
 use secrecy::SecretString;
 use serde_json::json;
 use std::path::Path;
@@ -39,7 +40,7 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
     let file = setting.file().map_or_else(|| "built-in defaults".to_owned(), |f| f.display().to_string());
     let mut findings = vec![fine("settings", file)];
     findings.extend(secrets(&settings));
-    findings.push(database(setting, &settings).await);
+    findings.extend(database(setting, &settings).await);
     findings.push(service(setting, &settings).await);
     findings.push(clock());
     findings.push(zones());
@@ -49,6 +50,7 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
         Ok(provider) => {
             findings.push(fine("gateway", format!("{}: profile and account are sound", provider.name())));
             findings.push(reach(provider.base_url()).await);
+            findings.extend(balance(&provider).await);
         }
         Err(_) if for_the_service_alone(&settings) => match gateway::profile(&settings) {
             Ok((name, profile)) => {
@@ -97,16 +99,28 @@ fn for_the_service_alone(settings: &Settings) -> bool {
     places.any(|place| matches!(read_secret(place), Err(CredentialProblem::NoDirectory(_))))
 }
 
-async fn database(setting: &Setting, settings: &Settings) -> Finding {
+/// The database, and what in it waits for a person.
+async fn database(setting: &Setting, settings: &Settings) -> Vec<Finding> {
     let place = setting.place(settings);
-    match Store::open(&place).await {
-        Ok(store) => {
-            let shown = place.shown();
-            store.close().await;
-            fine("database", format!("{shown} is up to date"))
+    let looked = async {
+        let store = Store::open(&place).await?;
+        let mut found = vec![fine("database", format!("{} is up to date", place.shown()))];
+        if let Some(reason) = store.moved().await? {
+            let hint = "start the service: it sends nothing until a person says ringround resume --after-restore";
+            found.push(wrong("database", reason, hint));
         }
-        Err(error) => wrong("database", error.to_string(), error.hint()),
-    }
+        for (name, reason, _) in store.pauses().await? {
+            let (what, resume) = print::pause(&name);
+            found.push(wrong("sending", format!("{what} is paused: {reason}"), format!("to go on: {resume}")));
+        }
+        let unresolved = store.counts(None).await?.of(State::Unresolved);
+        if unresolved > 0 {
+            found.push(wrong("doubts", format!("{unresolved} texts need a person to decide"), "ringround doubts list"));
+        }
+        store.close().await;
+        Ok::<_, StoreError>(found)
+    };
+    looked.await.unwrap_or_else(|error| vec![wrong("database", error.to_string(), error.hint())])
 }
 
 async fn service(setting: &Setting, settings: &Settings) -> Finding {
@@ -167,6 +181,14 @@ fn lists(settings: &Settings) -> Finding {
     }
 }
 
+/// What the account holds, where the gateway tells: nothing is sent.
+async fn balance(provider: &Provider) -> Option<Finding> {
+    Some(match provider.balance(Clock::System.now()).await? {
+        Ok(balance) => fine("balance", balance),
+        Err(why) => wrong("balance", why, "look at the credentials, and at the provider's own pages"),
+    })
+}
+
 /// A connection, and whatever answer: that it answers is enough. Nothing is sent.
 async fn reach(base_url: &str) -> Finding {
     let request = Request::get(SecretString::from(base_url));
@@ -176,8 +198,8 @@ async fn reach(base_url: &str) -> Finding {
     };
     match answered {
         Ok(answered) => fine("reachable", format!("the gateway answers (HTTP {})", answered.status)),
-        Err(NoAnswer::NotSent(why) | NoAnswer::Unclear(why)) => {
-            wrong("reachable", why, "look at gateway.base_url, and whether this machine may connect there")
+        Err(none) => {
+            wrong("reachable", none.to_string(), "look at gateway.base_url, and whether this machine may connect there")
         }
     }
 }

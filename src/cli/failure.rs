@@ -43,9 +43,13 @@ impl Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let code = match error {
-            StoreError::NeedsMigration { .. } | StoreError::TooNew { .. } | StoreError::Busy => 5,
-            StoreError::BadUrl(_) => 78,
-            StoreError::NotFound(_) | StoreError::Corrupt(_) | StoreError::Database(_) => 1,
+            StoreError::NeedsMigration { .. }
+            | StoreError::TooNew { .. }
+            | StoreError::NotFound(_)
+            | StoreError::Busy => 5,
+            // Starting again would change nothing: the service manager is not to try.
+            StoreError::BadUrl(_) | StoreError::Corrupt(_) | StoreError::Damaged(_) | StoreError::Disagrees(_) => 78,
+            StoreError::Fenced | StoreError::Moved(_) | StoreError::Full | StoreError::Database(_) => 1,
         };
         Self::new(code, error.to_string(), error.hint())
     }

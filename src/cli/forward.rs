@@ -2,7 +2,7 @@
 
 use super::setting::{Setting, local_user};
 use super::voice::{say, tell};
-use super::{Command, Failure, campaign};
+use super::{Command, Failure, campaign, doubts};
 use crate::app::control::{self, Request};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -30,9 +30,12 @@ pub(super) async fn forward(
     let wrong = |_| Failure::new(2, "an argument is not in UTF-8", "rename the file");
     let mut words = words.collect::<Result<Vec<String>, _>>().map_err(wrong)?;
     // A question is asked here, where somebody can answer it.
-    if let Command::Campaign(args) = command
-        && let Some(number) = campaign::asked(setting, args).await?
-    {
+    let number = match command {
+        Command::Campaign(args) => campaign::asked(setting, args).await?,
+        Command::Doubts(args) => doubts::asked(setting, args).await?,
+        _ => None,
+    };
+    if let Some(number) = number {
         words.extend(["--yes-to".to_owned(), number.to_string()]);
     }
     let mut files = BTreeMap::new();

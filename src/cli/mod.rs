@@ -6,6 +6,7 @@ mod contacts;
 mod demo;
 mod demo_print;
 mod doctor;
+mod doubts;
 mod failure;
 mod forward;
 mod gateway;
@@ -69,6 +70,9 @@ enum Command {
     Contacts(contacts::Args),
     /// Texts that a person has to read
     Inbox(inbox::Args),
+    /// Texts of which nobody knows whether they arrived, and what to do with them
+    #[command(subcommand)]
+    Doubts(doubts::Args),
     /// How things stand: a sentence, then a table
     Status(status::Args),
     /// Ask the rules: text, phone, keyword, schedule, dial-in
@@ -88,7 +92,7 @@ enum Command {
     /// Send nothing at all until it is resumed
     Pause(pause::PauseArgs),
     /// Go on after a pause of everything
-    Resume,
+    Resume(pause::ResumeArgs),
     /// Look at the installation from all sides, and say what to do
     Doctor(doctor::Args),
 }
@@ -101,8 +105,9 @@ impl Command {
             Self::Campaign(args) => args.changes(),
             Self::Contacts(args) => args.changes(),
             Self::Inbox(args) => args.changes(),
+            Self::Doubts(args) => args.changes(),
             Self::Gateway(args) => args.changes(),
-            Self::SendTest(_) | Self::Line(_) | Self::Pause(_) | Self::Resume => true,
+            Self::SendTest(_) | Self::Line(_) | Self::Pause(_) | Self::Resume(_) => true,
             Self::Demo(_) | Self::Check(_) | Self::Plan(_) | Self::Status(_) | Self::Inspect(_) => false,
             Self::Migrate(_) | Self::Run(_) | Self::Doctor(_) => false,
         }
@@ -140,6 +145,7 @@ async fn execute(setting: &Setting, command: Command) -> Done {
         Command::Plan(args) => plan::run(setting, args).await,
         Command::Contacts(args) => contacts::run(setting, args).await,
         Command::Inbox(args) => inbox::run(setting, args).await,
+        Command::Doubts(args) => doubts::run(setting, args).await,
         Command::Status(args) => status::run(setting, args).await,
         Command::Inspect(args) => inspect::run(setting, args),
         Command::Migrate(args) => migrate::run(setting, args).await,
@@ -149,7 +155,7 @@ async fn execute(setting: &Setting, command: Command) -> Done {
         Command::Gateway(args) => gateway::run(setting, args).await,
         Command::Line(args) => pause::line(setting, args).await,
         Command::Pause(args) => pause::pause_all(setting, args).await,
-        Command::Resume => pause::resume_all(setting).await,
+        Command::Resume(args) => pause::resume_all(setting, args).await,
         Command::Doctor(args) => doctor::run(setting, args).await,
     }
 }

@@ -122,6 +122,12 @@ fn notes(campaign: &Campaign, forecasts: &[Forecast]) {
     };
     for forecast in forecasts {
         let step = forecast.step.as_str();
+        if may_resend(campaign, step) {
+            note(
+                "some people may get it twice: what stays in doubt is sent once more (in_doubt = \"resend\")".into(),
+                step,
+            );
+        }
         if let Some(due) = forecast.moved_from {
             note(format!("due {} in quiet hours, leaves when they end", print::local(due, &campaign.zone)), step);
         }
@@ -136,6 +142,10 @@ fn notes(campaign: &Campaign, forecasts: &[Forecast]) {
         say!("  {text}\n      ({})", steps.join(", "));
     }
     say!("  People are counted as they stand now: those who say DONE or STOP until then get nothing more.\n");
+}
+
+fn may_resend(campaign: &Campaign, step: &str) -> bool {
+    campaign.steps.iter().any(|s| s.id == step && s.may_resend)
 }
 
 fn gets(people: u64) -> String {
@@ -171,7 +181,7 @@ fn in_json(
             "moved_from": f.moved_from.map(print::rfc3339), "not_after": print::rfc3339(f.not_after),
             "people": f.people, "parts": f.parts, "price": f.price.exact(), "takes_seconds": f.takes_seconds,
             "nothing": f.nothing.iter().map(|(pass, people)| json!({"reason": pass.as_str(), "people": people})).collect::<Vec<_>>(),
-            "fell_back": f.fell_back,
+            "fell_back": f.fell_back, "in_doubt": if may_resend(campaign, &f.step) { "resend" } else { "hold" },
             "texts": f.samples.iter().map(|(kind, (text, parts))| json!({"kind": kind, "text": text, "parts": parts})).collect::<Vec<_>>(),
         })
     };

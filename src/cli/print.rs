@@ -4,11 +4,11 @@ use super::voice::{say, tell};
 use crate::domain::message::State;
 use crate::domain::phone::{Phone, mask};
 use crate::domain::problem::{Problem, Severity};
-use crate::store::Counts;
+use crate::store::{Counts, Doubts};
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use comfy_table::{Cell, CellAlignment, Table, presets};
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 /// Line and column of a byte offset, both from 1; columns in characters.
@@ -120,6 +120,44 @@ pub(super) fn states(counts: &Counts) -> Value {
     State::ALL.into_iter().map(|state| (state.as_str().to_owned(), json!(counts.of(state)))).collect()
 }
 
+/// How many texts are in doubt and since when: nothing, or a sentence or two.
+pub(super) fn doubts(doubts: &Doubts, now: Timestamp) -> Vec<String> {
+    let age = |since: Option<Timestamp>| age(now.duration_since(since.unwrap_or(now)));
+    let count = |n: i64| if n == 1 { "1 text".to_owned() } else { format!("{n} texts") };
+    let mut lines = Vec::new();
+    if doubts.in_doubt > 0 {
+        let since = age(doubts.in_doubt_since);
+        lines.push(format!("In doubt, and still being settled: {}, the oldest for {since}.", count(doubts.in_doubt)));
+    }
+    if doubts.unresolved > 0 {
+        let since = age(doubts.unresolved_since);
+        lines
+            .push(format!("In doubt, and a person must decide: {}, the oldest for {since}.", count(doubts.unresolved)));
+    }
+    lines
+}
+
+/// The same for JSON.
+pub(super) fn doubts_json(doubts: &Doubts) -> Value {
+    json!({
+        "in_doubt": doubts.in_doubt, "in_doubt_since": doubts.in_doubt_since.map(rfc3339),
+        "unresolved": doubts.unresolved, "unresolved_since": doubts.unresolved_since.map(rfc3339),
+        "oldest": doubts.since().map(rfc3339),
+    })
+}
+
+/// `40 seconds`, `5 minutes`, `3 hours`, `2 days`: whole ones, rounded down.
+pub(super) fn age(age: SignedDuration) -> String {
+    let seconds = age.as_secs().max(0);
+    let (n, what) = match seconds {
+        0..60 => (seconds, "second"),
+        60..3600 => (seconds / 60, "minute"),
+        3600..86_400 => (seconds / 3600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
 /// A number, masked unless a person asked to see it.
 pub(super) fn number(phone: &Phone, reveal: bool) -> String {
     if reveal { phone.e164().to_owned() } else { phone.masked() }
@@ -137,4 +175,14 @@ pub(super) fn private(text: &str, reveal: bool) -> String {
 /// `1 person`, `2 people`
 pub(super) fn people(count: u64) -> String {
     if count == 1 { "1 person".to_owned() } else { format!("{count} people") }
+}
+
+/// A pause for people: what is paused, and how it goes on.
+pub(super) fn pause(name: &str) -> (&'static str, &'static str) {
+    match name {
+        "line" => ("The line to the gateway", "ringround line resume"),
+        "fence" => ("Because of a restore all sending", "ringround resume --after-restore"),
+        "clock" => ("Because of the clock all sending", "set it right, or: ringround resume --clock-is-right"),
+        _ => ("All sending", "ringround resume"),
+    }
 }

@@ -4,11 +4,13 @@ use super::setting::{Asked, Setting};
 use super::{Cli, Done, Failure, execute, gateway, voice};
 use crate::app::control::{self, Request, Response};
 use crate::app::desk::Desk;
-use crate::app::run::{Shared, intake, resolve, work};
+use crate::app::run::{Shared, hear, intake, resolve, work};
 use crate::app::{heartbeat, lock};
 use crate::app::{hooks, poller};
-use crate::clock::Clock;
-use crate::store::Store;
+use crate::clock::{Clock, Correction, random_seed};
+use crate::config::Settings;
+use crate::gateway::Provider;
+use crate::store::{Place, Store, StoreError};
 use clap::Parser;
 use sd_notify::NotifyState;
 use std::cell::OnceCell;
@@ -38,6 +40,8 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
         own.settle = own.settle.max(profile.settle());
     }
     own.report_within = own.report_within.max(profile.report_within());
+    let most = [own.per_day, profile.limits.per_day.map(i64::from)].into_iter().flatten().min();
+    own.per_day = most;
     own.per_second = own.per_second.min(profile.limits.per_second.unwrap_or(own.per_second));
     let _lock = match setting.place(&settings).file() {
         Some(file) => Some(lock::hold(&file).map_err(|held| Failure::new(5, held.to_string(), held.hint()))?),
@@ -45,11 +49,12 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
     };
     let socket = setting.socket(&settings);
     let database = control::identity(&setting.place(&settings));
-    let store = Store::open(&setting.place(&settings)).await?;
-    let Some(_alone) = store.alone().await? else {
-        return Err(Failure::new(5, "another ringround runs on this database", "stop it first"));
-    };
-    let desk = setting.desk.get_or_init(|| Rc::new(Desk::new(store, Clock::System, settings.clone())));
+    let store = opened(setting, &settings).await?;
+    let clock = if store.is_shared() { Clock::Corrected(Correction::default()) } else { Clock::System };
+    let mut desk = Desk::new(store, clock, settings.clone());
+    desk.place = format!("{}, process {}", whoami::hostname().unwrap_or_default(), std::process::id());
+    desk.agreement = agreement(&desk, &provider);
+    let desk = setting.desk.get_or_init(|| Rc::new(desk));
     let listener = match settings.hooks {
         Some(address) => Some(TcpListener::bind(address).await.map_err(|error| {
             Failure::new(
@@ -65,9 +70,30 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
         Failure::new(1, message, "look at service.socket, and at who may write there")
     })?;
     let shared = Shared::new(Rc::clone(desk), crate::gateway::Gateway::Provider(Rc::new(provider)));
-    let done = LocalSet::new().run_until(Box::pin(all_parts(&shared, &database, listener, control))).await;
+    let place = setting.place(&settings);
+    let done = LocalSet::new().run_until(Box::pin(all_parts(&shared, &database, &place, listener, control))).await;
     let _ = std::fs::remove_file(&socket);
     done
+}
+
+/// The database, fenced if it is not where and what it was.
+async fn opened(setting: &Setting, settings: &Settings) -> Result<Store, Failure> {
+    let mut store = Store::open(&setting.place(settings)).await?;
+    let seed = random_seed()?;
+    let now = Clock::System.now();
+    if let Some(reason) = store.fence_if_moved(settings.gateway.settle, seed, now).await? {
+        tracing::error!("nothing is sent: {reason}; if that was on purpose: ringround resume --after-restore");
+    }
+    Ok(store)
+}
+
+/// What all workers of one database must have alike: settings, profile and secrets, but not what belongs to one machine.
+fn agreement(desk: &Desk, provider: &Provider) -> String {
+    let mut alike = desk.settings.clone();
+    alike.database = String::new();
+    (alike.hooks, alike.socket) = (None, None);
+    alike.gateway.secrets.clear(); // where they are may differ; what they are may not
+    desk.store.agreement(&[&format!("{alike:?}"), &provider.fingerprint()])
 }
 
 /// To standard error, which the service manager keeps; `RUST_LOG` says how much.
@@ -81,6 +107,7 @@ fn log() {
 async fn all_parts(
     shared: &Shared,
     database: &str,
+    place: &Place,
     listener: Option<TcpListener>,
     control: tokio::net::UnixListener,
 ) -> Done {
@@ -108,9 +135,23 @@ async fn all_parts(
         shared.stop.cancel();
         done
     };
-    let (worked, resolved, ..) = tokio::join!(
+    let checking = async {
+        let checked = tokio::select! {
+            checked = Store::check_pages(place) => checked,
+            () = shared.stop.cancelled() => Ok(()),
+        };
+        if let Err(error @ StoreError::Damaged(_)) = checked {
+            tracing::error!("{error}: nothing more is sent; {}", error.hint());
+            shared.stop.cancel();
+            return Err(error);
+        }
+        Ok(())
+    };
+    let (worked, resolved, checked, ..) = tokio::join!(
         worker,
         resolving,
+        checking,
+        hear(shared),
         intake(shared, waiting),
         polling,
         commands,
@@ -118,7 +159,7 @@ async fn all_parts(
         end_on_signal(shared),
     );
     tracing::info!("ringround has stopped; {}", shared.callbacks.in_words());
-    worked.and(resolved).map_err(Failure::from)?;
+    checked.and(worked).and(resolved).map_err(Failure::from)?;
     Ok(0)
 }
 

@@ -27,6 +27,8 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
     let campaigns = desk.store.campaigns().await?;
     let running = campaigns.iter().filter(|c| c.state == CampaignState::Running).count();
     let pauses = desk.store.pauses().await?;
+    let doubts = desk.store.doubts_open(None).await?;
+    let (workers, strays) = (desk.store.workers().await?, desk.store.stray_count().await?);
     if setting.json {
         let lists: Vec<Value> = lists(&desk)
             .await?
@@ -39,28 +41,28 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
                 "format": "ringround.status/1", "contacts": desk.store.contact_count().await?, "opted_in": desk.store.opted_in().await?,
                 "campaigns": campaigns.len(), "running": running, "messages": counts.total(), "states": print::states(&counts),
                 "parts": counts.parts, "paused": pauses.iter().map(|(name, reason, _)| json!({"what": name, "reason": reason})).collect::<Vec<_>>(), "unread": unread, "lists": lists,
+                "doubts": print::doubts_json(&doubts), "strays": strays,
+                "workers": workers.iter().map(|w| json!({"place": w.place, "since": print::rfc3339(w.started_at), "lease_until": print::rfc3339(w.lease_until)})).collect::<Vec<_>>(),
                 "next": next.map(|(campaign, step, at, zone)| json!({"campaign": campaign, "step": step, "at": print::rfc3339(at), "local": print::local_json(at, &zone)})),
             })
         );
     } else {
-        say!(
-            "{}",
-            sentence(
-                running,
-                next.as_ref(),
-                counts.of(State::Queued),
-                unread,
-                counts.of(State::InDoubt),
-                counts.of(State::Unresolved)
-            )
-        );
+        say!("{}", sentence(running, next.as_ref(), counts.of(State::Queued), unread));
+        for line in print::doubts(&doubts, desk.clock.now()) {
+            say!("  {line} (ringround doubts list)");
+        }
         for (name, reason, since) in pauses {
-            let what = if name == "all" { "All sending" } else { "The line to the gateway" };
-            let resume = if name == "all" { "ringround resume" } else { "ringround line resume" };
+            let (what, resume) = print::pause(&name);
             say!("  {what} is paused since {}: {reason}. To go on: {resume}", print::utc(since));
         }
         for campaign in campaigns.iter().filter(|c| c.state == CampaignState::Paused) {
             say!("  {} is paused: ringround campaign resume {}", campaign.id, campaign.id);
+        }
+        if strays > 0 {
+            say!("  {strays} delivery reports are about texts that are not known here; each is kept for seven days.");
+        }
+        for worker in workers.iter().filter(|_| workers.len() > 1) {
+            say!("  a worker at {}, since {}", worker.place, print::utc(worker.started_at));
         }
         if !setting.is_served(&desk.settings).await {
             say!("  The service does not run: nothing is sent, and nothing received, until it does (ringround run).");
@@ -82,19 +84,13 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
     Ok(0)
 }
 
-fn sentence(running: usize, next: Option<&Next>, queued: i64, unread: usize, in_doubt: i64, unresolved: i64) -> String {
+fn sentence(running: usize, next: Option<&Next>, queued: i64, unread: usize) -> String {
     let campaigns = if running == 1 { "1 campaign runs".to_owned() } else { format!("{running} campaigns run") };
     let next = next.map_or_else(
         || "nothing more is due".to_owned(),
         |(campaign, step, at, zone)| format!("next is {step} of {campaign}, {}", print::local(*at, zone)),
     );
     let mut all = format!("{campaigns}; {next}; {queued} texts wait to be sent.");
-    if in_doubt > 0 {
-        all.push_str(&format!(" {in_doubt} are in doubt: the gateway is asked."));
-    }
-    if unresolved > 0 {
-        all.push_str(&format!(" {unresolved} need a person to decide."));
-    }
     if unread > 0 {
         all.push_str(&format!(" {unread} texts wait to be read (ringround inbox)."));
     }

@@ -27,6 +27,8 @@ pub struct GatewaySettings {
     pub currency: String,
     /// Requests that may start in one second, 1 to 1,000.
     pub per_second: u32,
+    /// Requests that may start on a day (UTC), where that is limited.
+    pub per_day: Option<i64>,
     /// Requests in flight at once, 1 to 256.
     pub in_flight: usize,
     /// How long after a lost answer the gateway is asked at the earliest.
@@ -55,6 +57,7 @@ impl Default for GatewaySettings {
             price_per_part: Price::default(),
             currency: String::new(),
             per_second: 1,
+            per_day: None,
             in_flight: 1,
             settle: SignedDuration::ZERO,
             report_within: SignedDuration::ZERO,
@@ -99,6 +102,7 @@ impl GatewaySettings {
         if let Some(rate) = table.number("per_second", 1..=1000) {
             self.per_second = u32::try_from(rate).unwrap_or(1);
         }
+        self.per_day = table.number("per_day", 1..=10_000_000).or(self.per_day);
         if let Some(in_flight) = table.number("in_flight", 1..=256) {
             self.in_flight = usize::try_from(in_flight).unwrap_or(1);
         }

@@ -11,12 +11,29 @@ use super::ids::Id;
 use super::inbound::InboundText;
 use super::message::{NewMessage, State};
 use super::pause::Pause;
-use super::report::DeliveryReport;
+use super::report::{DeliveryReport, StrayReport};
 use jiff::Timestamp;
 
 /// What one decision writes: a guard, then the rest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision(pub Vec<Change>);
+
+impl Decision {
+    /// The same decision; where it says that a gateway has a text, it also keeps under which id of its own.
+    #[must_use]
+    pub fn with_handles(mut self) -> Self {
+        let handles = self.0.iter().filter_map(|change| match change {
+            Change::MessageMoved(moved) if moved.to == State::Accepted => {
+                let gateway_id = moved.gateway_id.clone().filter(|id| !id.is_empty())?;
+                Some(Change::HandleKept { gateway_id, message: moved.id })
+            }
+            _ => None,
+        });
+        let handles: Vec<Change> = handles.collect();
+        self.0.extend(handles);
+        self
+    }
+}
 
 impl From<Vec<Change>> for Decision {
     fn from(changes: Vec<Change>) -> Self {
@@ -106,6 +123,12 @@ pub enum Change {
     // Reports
     /// Guard: not stored before.
     ReportStored(DeliveryReport),
+    /// A report about a text we don't know yet. Guard: not stored before.
+    StrayKept(StrayReport),
+    /// It is about a text that we know by now.
+    StrayJoined { stray: Id },
+    /// Under which id the gateway speaks of a text, where its reports carry nothing else.
+    HandleKept { gateway_id: String, message: Id },
 }
 
 /// A message's move along an edge.
@@ -128,6 +151,11 @@ pub struct MessageMove {
     /// Back in the queue: not before this instant. In doubt: asked at this instant. Accepted: closed at this instant if
     /// no report has come.
     pub next_at: Option<Timestamp>,
+    /// Back in the queue to be sent again under the same id: until this instant the gateway refuses a repeat. Kept until
+    /// it is handed over.
+    pub repeat_until: Option<Timestamp>,
+    /// A step's policy sends it again: it does so once.
+    pub by_policy: bool,
     /// When it was decided.
     pub at: Timestamp,
 }
@@ -135,7 +163,19 @@ pub struct MessageMove {
 impl MessageMove {
     /// A move with nothing but its reason.
     pub fn new(id: Id, from: State, to: State, at: Timestamp) -> Self {
-        Self { id, from, to, epoch: None, asked: None, reason: None, gateway_id: None, next_at: None, at }
+        Self {
+            id,
+            from,
+            to,
+            epoch: None,
+            asked: None,
+            reason: None,
+            gateway_id: None,
+            next_at: None,
+            repeat_until: None,
+            by_policy: false,
+            at,
+        }
     }
 
     /// The same move, said why.

@@ -71,6 +71,10 @@ pub enum EventKind {
     Tested,
     /// A send in doubt was decided by a person or a written policy.
     DoubtDecided,
+    /// The database was found to be restored or copied: nothing is sent.
+    Fenced,
+    /// The clock jumped.
+    ClockJumped,
 }
 
 impl EventKind {
@@ -90,6 +94,8 @@ impl EventKind {
             Self::Resumed => "resumed",
             Self::Tested => "tested",
             Self::DoubtDecided => "doubt_decided",
+            Self::Fenced => "fenced",
+            Self::ClockJumped => "clock_jumped",
         }
     }
 }

@@ -139,7 +139,8 @@ pub enum Edge {
     EarlyReport,
     /// E21 queued → accepted, delivered, undelivered: it waits to be sent again, but a report shows that it was sent
     Belied,
-    /// E22 held, queued → in_doubt: the database was restored, and may have forgotten that it was sent
+    /// E22 held, queued → in_doubt: the database was restored, and may have forgotten that it was sent; or it waited to be
+    /// sent again under the same id, and its deadline came first
     Restored,
 }
 
@@ -257,6 +258,8 @@ pub struct Claimed {
     pub not_after: Timestamp,
     /// Which attempt this is, from 1.
     pub attempt: u32,
+    /// It may have arrived already, and goes out under the same id: until this instant the gateway refuses a repeat.
+    pub repeat_until: Option<Timestamp>,
 }
 
 // By hand: the text may hold a name, the row must be loggable.
@@ -293,6 +296,11 @@ pub enum Outcome {
         /// What failed, without addresses or secrets.
         reason: String,
     },
+    /// No byte of the request left, because whoever answers there can't prove to be the gateway. Nothing was sent.
+    Untrusted {
+        /// What is wrong with the certificate.
+        reason: String,
+    },
     /// Anything else: the message may or may not be on its way.
     Unclear {
         /// What happened, without addresses or secrets.
@@ -307,6 +315,8 @@ pub enum Bar {
     Credentials,
     /// No credit left.
     Credit,
+    /// Its certificate can't be trusted, several times in a row.
+    Certificate,
 }
 
 impl Bar {
@@ -315,6 +325,7 @@ impl Bar {
         match self {
             Self::Credentials => "the gateway refuses our credentials",
             Self::Credit => "there is no credit left",
+            Self::Certificate => "the gateway can't prove who it is",
         }
     }
 }

@@ -7,6 +7,10 @@ pub enum Pause {
     All,
     /// The line to the gateway: by a person's word, or because the gateway barred us.
     Line,
+    /// The database was restored or copied: it may have forgotten what was sent.
+    Fence,
+    /// The clock shows what it can't show.
+    Clock,
 }
 
 impl Pause {
@@ -15,6 +19,8 @@ impl Pause {
         match self {
             Self::All => "all",
             Self::Line => "line",
+            Self::Fence => "fence",
+            Self::Clock => "clock",
         }
     }
 }

@@ -59,6 +59,13 @@ impl Mint {
         (generation == self.generation(message)).then_some(message)
     }
 
+    /// Did we make this reference, in whatever generation? A forged one we did not.
+    pub fn is_ours(&self, reference: &str) -> bool {
+        let bytes = decode(reference);
+        let parts = bytes.as_deref().and_then(|bytes| bytes.split_at_checked(GENERATION_BYTES + 8));
+        parts.is_some_and(|(body, check)| self.mac(body).verify_truncated_left(check).is_ok())
+    }
+
     fn mac(&self, body: &[u8]) -> Hmac<Sha256> {
         Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes keys of any length").chain_update(body)
     }
@@ -115,6 +122,7 @@ mod tests {
         assert_ne!(after.reference(100), before.reference(100));
         assert_eq!(after.message(&before.reference(99)), Some(99));
         assert_eq!(after.message(&before.reference(100)), None, "a text that this database has forgotten");
+        assert!(after.is_ours(&before.reference(100)) && !after.is_ours("aaaaaaaaaaaaaaaaaaaaaaaa"));
         assert_eq!(after.message(&after.reference(100)), Some(100));
     }
 

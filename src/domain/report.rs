@@ -24,6 +24,32 @@ impl ReportStatus {
             Self::Undelivered => "undelivered",
         }
     }
+
+    /// Reads the store's word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Sent, Self::Delivered, Self::Undelivered].into_iter().find(|status| status.as_str() == word)
+    }
+}
+
+/// A report that names no text we know yet: kept for seven days, and joined as soon as we do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StrayReport {
+    /// Row id.
+    pub id: Id,
+    /// Which gateway.
+    pub gateway: String,
+    /// What makes two copies of one report the same report.
+    pub fingerprint: String,
+    /// The gateway's id of the text; empty where it only said a reference of ours that is forgotten.
+    pub gateway_id: String,
+    /// What it says.
+    pub status: ReportStatus,
+    /// Its words for it, for a person.
+    pub detail: String,
+    /// The number opted out, at the gateway or with its network.
+    pub opted_out: bool,
+    /// When it reached us.
+    pub received_at: Timestamp,
 }
 
 /// One report, already joined to our message through the reference it carries.

@@ -19,6 +19,7 @@ pub fn check(campaign: &Campaign) -> Vec<Problem> {
     for step in &campaign.steps {
         two_doors(campaign, step, &mut problems);
         timing(campaign, step, &mut problems);
+        resend(step, &mut problems);
         for (texts, hinted) in [(&step.web, true), (&step.phone, false)] {
             languages(campaign, step, texts, &mut problems);
             for (language, (template, place)) in texts {
@@ -78,6 +79,18 @@ fn two_doors(campaign: &Campaign, step: &Step, problems: &mut Vec<Problem>) {
         ));
     }
     dial_in_warnings(campaign, step, problems);
+}
+
+/// A written policy to risk a second copy is said, not hidden.
+fn resend(step: &Step, problems: &mut Vec<Problem>) {
+    if step.may_resend {
+        problems.push(Problem::warning(
+            "campaign.may_come_twice",
+            step.place,
+            format!("step \"{}\": some people may get it twice, because what stays in doubt is sent once more", step.id),
+            "this is what in_doubt = \"resend\" means; leave it out, and a person decides about each (ringround doubts)",
+        ));
+    }
 }
 
 fn dial_in_warnings(campaign: &Campaign, step: &Step, problems: &mut Vec<Problem>) {

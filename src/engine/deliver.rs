@@ -3,7 +3,7 @@
 use super::leave;
 use crate::domain::change::{Change, Decision, MessageMove};
 use crate::domain::ids::Ids;
-use crate::domain::message::{Claimed, Outcome, Refusal, RefusalClass, State};
+use crate::domain::message::{Bar, Claimed, Outcome, Refusal, RefusalClass, State};
 use crate::domain::pause::Pause;
 use jiff::{SignedDuration, Timestamp};
 
@@ -18,6 +18,11 @@ pub struct Terms {
     pub settle: SignedDuration,
     /// How long a delivery report is waited for.
     pub report_within: SignedDuration,
+}
+
+/// It bars every message: nothing leaves until a person has seen to it.
+pub fn barred(bar: Bar, detail: &str, now: Timestamp) -> Change {
+    Change::Paused { pause: Pause::Line, reason: format!("{}: {detail}", bar.in_words()), at: now }
 }
 
 /// The decision after one attempt.
@@ -39,7 +44,7 @@ pub fn deliver(claimed: &Claimed, outcome: &Outcome, terms: &Terms, now: Timesta
         Outcome::Barred { detail, .. } => {
             MessageMove { next_at: Some(terms.retry_at), ..to(State::Queued).because(detail.clone()) }
         }
-        Outcome::NotSent { reason } => {
+        Outcome::NotSent { reason } | Outcome::Untrusted { reason } => {
             MessageMove { next_at: Some(terms.retry_at), ..to(State::Queued).because(reason.clone()) }
         }
         Outcome::Unclear { reason } => {
@@ -48,9 +53,7 @@ pub fn deliver(claimed: &Claimed, outcome: &Outcome, terms: &Terms, now: Timesta
     };
     let mut changes = vec![Change::MessageMoved(moved)];
     if let Outcome::Barred { bar, detail } = outcome {
-        // It would bar every other message too: nothing leaves until a person has seen to it.
-        let reason = format!("{}: {detail}", bar.in_words());
-        changes.push(Change::Paused { pause: Pause::Line, reason, at: now });
+        changes.push(barred(*bar, detail, now));
     }
     if let Outcome::Refused(Refusal { class: RefusalClass::OptedOut, .. }) = outcome {
         // The number told the gateway to stop: as good as STOP to us, and without a confirmation of ours.

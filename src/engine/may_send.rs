@@ -62,15 +62,55 @@ impl Revocation {
     }
 }
 
-/// What overtook a claimed message before its first byte, if anything did: where it goes, and why (edges E15, E16).
-/// A reply answers a text of theirs and outlives a STOP.
+/// What overtook a claimed message before its first byte, if anything did: where it goes, and why (edges E8, E15, E16).
+/// A reply answers a text of theirs and outlives a STOP. A repeat under the same id may have arrived the first time: when
+/// it is too late for it, it is in doubt again.
 pub fn overtaken(claimed: &Claimed, revoked: Option<&Revocation>, now: Timestamp) -> Option<(State, &'static str)> {
     match revoked.filter(|revocation| !claimed.is_reply && revocation.covers(claimed.list.as_deref())) {
         Some(Revocation::Left(_)) => Some((State::Cancelled, "STOP came before it left")),
         Some(Revocation::Review) => Some((State::Queued, "their text may mean STOP")),
         None => {
-            let in_time = now.saturating_add(WIRE_SLACK).is_ok_and(|then| then < claimed.not_after);
-            (!in_time).then_some((State::Expired, "its deadline came before it left"))
+            let before = |end| now.saturating_add(WIRE_SLACK).is_ok_and(|then| then < end);
+            match (before(claimed.not_after), claimed.repeat_until) {
+                (true, Some(until)) if !before(until) => {
+                    Some((State::InDoubt, "it waited too long: the gateway may have forgotten that it had it"))
+                }
+                (true, _) => None,
+                (false, Some(_)) => Some((State::InDoubt, "its deadline came before it could be sent again")),
+                (false, None) => Some((State::Expired, "its deadline came before it left")),
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::domain::phone::Phone;
+
+    /// It may have arrived the first time: "expired" would be a lie, and a second copy after the window too likely.
+    #[test]
+    fn a_repeat_that_comes_too_late_is_in_doubt_again() {
+        let now: Timestamp = "2022-01-24T12:00:00Z".parse().unwrap();
+        let at = |minutes| now + SignedDuration::from_mins(minutes);
+        let repeat = |not_after, repeat_until| Claimed {
+            id: 1,
+            contact: 2,
+            phone: Phone::from_e164("+447700900101").unwrap(),
+            list: Some("send".into()),
+            is_reply: false,
+            text: "The survey is open".into(),
+            not_after,
+            attempt: 2,
+            repeat_until,
+        };
+        let to = |not_after, until| overtaken(&repeat(not_after, until), None, now).map(|(to, _)| to);
+        assert_eq!(to(at(60), Some(at(30))), None);
+        assert_eq!(to(at(60), Some(now)), Some(State::InDoubt), "the gateway may have forgotten it");
+        assert_eq!(to(now, Some(at(30))), Some(State::InDoubt));
+        assert_eq!(to(now, None), Some(State::Expired));
+        let left = overtaken(&repeat(at(60), Some(at(30))), Some(&Revocation::Left(None)), now);
+        assert_eq!(left.unwrap().0, State::Cancelled, "STOP wins");
     }
 }

@@ -8,6 +8,8 @@ pub mod deliver;
 pub mod doubt;
 pub mod fill;
 pub mod freeze;
+pub mod gateway_ids;
+pub mod hour;
 pub mod inbound;
 pub mod leave;
 pub mod line;

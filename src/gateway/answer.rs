@@ -103,7 +103,7 @@ pub(super) enum ErrorClass {
 #[serde(deny_unknown_fields)]
 pub(super) struct Wait {
     pub(super) seconds: Option<i64>,
-    /// A number of seconds, or an HTTP date.
+    /// A number of seconds (a fraction is rounded up), or an HTTP date.
     pub(super) from: Option<Readings>,
     /// The number is in milliseconds.
     #[serde(default)]
@@ -122,7 +122,7 @@ impl Wait {
         let written = self.from.as_ref().and_then(|from| parts.filled(from, parts.json.as_ref()));
         let asked = written.and_then(|written| {
             let written = written.trim();
-            if let Ok(number) = written.parse::<u64>() {
+            if let Some(number) = whole(written) {
                 let number = i64::try_from(number).unwrap_or(i64::MAX);
                 let unit = if self.milliseconds { SignedDuration::from_millis } else { SignedDuration::from_secs };
                 return Some(unit(number));
@@ -132,6 +132,14 @@ impl Wait {
         });
         asked.or(self.seconds.map(SignedDuration::from_secs))
     }
+}
+
+/// A number, rounded up to a whole one; none for anything else, a sign among it.
+fn whole(written: &str) -> Option<u64> {
+    let (before, after) = written.split_once('.').unwrap_or((written, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let more = u64::from(after.bytes().any(|b| b != b'0'));
+    if digits(before) && digits(after) { before.parse::<u64>().ok()?.checked_add(more) } else { None }
 }
 
 impl Profile {

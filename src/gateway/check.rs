@@ -27,6 +27,7 @@ const IN_SEND: &[Slot] = &[
 ];
 const IN_CALLBACK_URL: &[Slot] = &[Slot::Reference];
 const IN_LOOK_UP: &[Slot] = &[Slot::To, Slot::Reference, Slot::SubmittedAt, Slot::Now];
+const IN_BALANCE: &[Slot] = &[Slot::Now];
 const IN_POLL: &[Slot] = &[Slot::Cursor, Slot::Now];
 
 /// Collects problems of one profile.
@@ -152,8 +153,8 @@ impl<'p> Check<'p> {
         let refuses_repeats = profile.answer.rules.iter().any(duplicate);
         let (holds, hint) = match profile.class() {
             Class::A => (
-                profile.names_by_reference() && refuses_repeats,
-                "class A needs reference.carrier = \"own_id\" and an answer rule with class = \"duplicate\"",
+                profile.names_by_reference() && refuses_repeats && profile.repeats_refused_hours.is_some(),
+                "class A needs reference.carrier = \"own_id\", an answer rule with class = \"duplicate\", and repeats_refused_hours",
             ),
             Class::B => (by == Some(By::Reference), "class B needs [look_up] with by = \"reference\""),
             Class::C => (by == Some(By::Recipient), "class C needs [look_up] with by = \"recipient\""),
@@ -161,6 +162,11 @@ impl<'p> Check<'p> {
         };
         if !holds {
             self.error("profile.class", profile.class_place(), "nothing in this profile bears its class out", hint);
+        }
+        if let Some(hours) = profile.repeats_refused_hours.as_ref().filter(|_| profile.class() != Class::A) {
+            let hint = "leave it out, or say class = \"A\" where a test against the provider has shown it";
+            let message = "repeats_refused_hours is of use in class A only";
+            self.problems.push(Problem::warning("profile.unused", place(hours), message, hint));
         }
     }
 
@@ -282,6 +288,13 @@ impl Profile {
         }
         if let Some(rules) = &self.look_up {
             check.call(&rules.request, IN_LOOK_UP);
+        }
+        if let Some(rules) = &self.balance {
+            check.call(&rules.request, IN_BALANCE);
+            if rules.found.when.0.is_empty() {
+                let hint = "write found = { status = 200, when = { json = \"/balance\" } }";
+                check.error("profile.balance", start, "every answer would be a balance", hint);
+            }
         }
         if let Some(rules) = &self.poll {
             check.call(&rules.request, IN_POLL);

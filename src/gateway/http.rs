@@ -2,16 +2,17 @@
 //! credentials elsewhere), no retries of the client's own, no proxies from the environment, no decompression; one total
 //! timeout, body included; 64 KiB of answer and no more.
 
+use super::LONGEST_REQUEST;
 use super::request::{Method, Request};
 use crate::fault;
 use reqwest::redirect::Policy;
+use rustls::CertificateError;
 use secrecy::ExposeSecret;
+use std::error::Error;
 use std::net::IpAddr;
 use std::time::Duration;
-use thiserror::Error;
+use thiserror::Error as Words;
 
-/// From the first byte of the connection to the last byte of the answer.
-pub const TIMEOUT: Duration = Duration::from_secs(20);
 /// More of an answer than this is never read.
 pub const MOST_BYTES: usize = 64 * 1024;
 
@@ -29,11 +30,14 @@ pub struct Answered {
 }
 
 /// Why there is no answer. Never holds an address: a GET gateway's URL holds password and number.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Debug, Words, PartialEq, Eq)]
 pub enum NoAnswer {
     /// No byte of the request left. May be tried again.
     #[error("{0}")]
     NotSent(String),
+    /// No byte of the request left: who answers there can't prove to be the gateway.
+    #[error("{0}")]
+    Untrusted(String),
     /// The request may have arrived.
     #[error("{0}")]
     Unclear(String),
@@ -53,7 +57,7 @@ impl Client {
             .pool_max_idle_per_host(0)
             .no_proxy()
             .referer(false)
-            .timeout(TIMEOUT)
+            .timeout(LONGEST_REQUEST.unsigned_abs())
             .connect_timeout(Duration::from_secs(10))
             .user_agent(concat!("ringround/", env!("CARGO_PKG_VERSION")))
             .build()
@@ -151,6 +155,9 @@ pub(super) fn is_loopback(url: &str) -> bool {
 /// Only what failed before the connection stood is certain not to have arrived.
 fn no_answer(error: reqwest::Error) -> NoAnswer {
     let error = error.without_url();
+    if let Some(what) = distrust(&error) {
+        return NoAnswer::Untrusted(format!("its certificate {what}"));
+    }
     if error.is_connect() || error.is_builder() {
         return NoAnswer::NotSent(format!("the gateway can't be reached: {}", innermost(&error)));
     }
@@ -158,8 +165,35 @@ fn no_answer(error: reqwest::Error) -> NoAnswer {
     NoAnswer::Unclear(format!("{what}: {}", innermost(&error)))
 }
 
+/// What is wrong with the certificate, where that is why there is no connection.
+fn distrust(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    let mut cause = Some(error);
+    while let Some(here) = cause {
+        if let Some(rustls::Error::InvalidCertificate(why)) = here.downcast_ref() {
+            return Some(match why {
+                CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                    "has expired, or this machine's clock is wrong"
+                }
+                CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                    "is not valid yet, or this machine's clock is wrong"
+                }
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                    "is for another name than that of the gateway"
+                }
+                CertificateError::UnknownIssuer => "is signed by nobody whom this machine trusts",
+                CertificateError::Revoked => "was revoked",
+                _ => "is not sound",
+            });
+        }
+        // What an I/O error wraps is not among its sources.
+        let inside = here.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        cause = inside.map(|inside| inside as &(dyn Error + 'static)).or_else(|| here.source());
+    }
+    None
+}
+
 /// The innermost cause says what happened; what stands around it repeats.
-fn innermost(error: &dyn std::error::Error) -> String {
+fn innermost(error: &dyn Error) -> String {
     let mut cause = error;
     while let Some(next) = cause.source() {
         cause = next;

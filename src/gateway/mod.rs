@@ -8,6 +8,7 @@ mod look_up;
 mod numbers;
 mod one_or_many;
 mod poll;
+mod probe;
 mod profile;
 mod provider;
 mod reading;
@@ -21,15 +22,19 @@ pub use callback::{CallbackEvent, Incoming, Received, Rejected, Reply};
 pub use http::{Answered, Client, NoAnswer};
 pub use look_up::Asked;
 pub use poll::Polled;
+pub use probe::Probed;
 pub use profile::{Class, Limits, Profile, SHIPPED};
 pub use provider::Provider;
 pub use request::{Account, Method, Request};
 
-use crate::domain::doubt::LookUp;
+use crate::domain::doubt::{LookUp, Means, Question};
 use crate::domain::message::Outcome;
 use jiff::{SignedDuration, Timestamp};
 use simulated::World;
 use std::rc::Rc;
+
+/// From the first byte of the connection to the last byte of the answer: a request takes no longer.
+pub const LONGEST_REQUEST: SignedDuration = SignedDuration::from_secs(20);
 
 /// One text, ready for the wire.
 #[derive(Clone)]
@@ -73,6 +78,22 @@ impl Gateway {
         }
     }
 
+    /// Do its reports carry nothing but its own id of a text?
+    pub fn reports_by_its_own_id(&self) -> bool {
+        match self {
+            Self::Simulated(_) => false,
+            Self::Provider(provider) => provider.profile().reports_by_its_own_id(),
+        }
+    }
+
+    /// What it offers to settle a doubt with.
+    pub fn means(&self) -> Means {
+        match self {
+            Self::Simulated(_) => Means { repeats_refused: None, question: Question::ByReference },
+            Self::Provider(provider) => provider.profile().means(),
+        }
+    }
+
     /// Hands one text over: one request, one outcome. A simulated answer comes at once, with the time it would have
     /// taken: the caller, who has the clock, waits that long.
     pub async fn submit(&self, submission: &Submission) -> (SignedDuration, Outcome) {
@@ -87,6 +108,22 @@ impl Gateway {
         match self {
             Self::Simulated(world) => world.look_up(asked.reference),
             Self::Provider(provider) => provider.look_up(asked, now).await,
+        }
+    }
+
+    /// Can it be asked whether it is there, without a text?
+    pub fn can_be_probed(&self) -> bool {
+        match self {
+            Self::Simulated(_) => true,
+            Self::Provider(provider) => provider.profile().can_be_probed(),
+        }
+    }
+
+    /// Asks whether it is there: one request. `reference` is one that no text ever had.
+    pub async fn probe(&self, reference: &str, now: Timestamp) -> Probed {
+        match self {
+            Self::Simulated(world) => world.probe(),
+            Self::Provider(provider) => provider.probe(reference, now).await,
         }
     }
 

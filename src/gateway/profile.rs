@@ -2,13 +2,15 @@
 
 use super::answer::AnswerRules;
 use super::callback::Callbacks;
-use super::look_up::LookUpRules;
+use super::look_up::{By, LookUpRules};
 use super::numbers;
 use super::one_or_many::Pattern;
 use super::poll::PollRules;
+use super::probe::BalanceRules;
 use super::request::Call;
 use super::signature::Verify;
 use super::value::Value;
+use crate::domain::doubt::{Means, Question};
 use crate::domain::problem::{Place, Problem, any_error, did_you_mean};
 use jiff::SignedDuration;
 use std::collections::BTreeMap;
@@ -49,6 +51,7 @@ pub struct Profile {
     base_url: Option<Spanned<String>>,
     #[serde(default)]
     class: Option<Spanned<Class>>,
+    pub(super) repeats_refused_hours: Option<Spanned<i64>>,
     settle_seconds: Spanned<i64>,
     report_hours: Spanned<i64>,
     #[serde(default)]
@@ -72,6 +75,7 @@ pub struct Profile {
     pub(super) answer: AnswerRules,
     pub(super) callbacks: Option<Callbacks>,
     pub(super) look_up: Option<LookUpRules>,
+    pub(super) balance: Option<BalanceRules>,
     pub(super) poll: Option<PollRules>,
 }
 
@@ -91,6 +95,8 @@ pub(super) struct Ask {
 pub struct Limits {
     /// Requests a second.
     pub per_second: Option<u32>,
+    /// Requests on a day (UTC).
+    pub per_day: Option<u32>,
     /// Characters of a text.
     pub max_characters: Option<usize>,
     /// SMS parts of a text; beyond, some cut silently.
@@ -196,6 +202,17 @@ impl Profile {
         self.class.as_ref().map(|class| *class.get_ref()).unwrap_or_default()
     }
 
+    /// The same, as the decision about a doubt sees it. What a profile can do beyond its class is not used.
+    pub fn means(&self) -> Means {
+        let hours = self.repeats_refused_hours.as_ref().filter(|_| self.class() == Class::A);
+        let question = match (self.class(), self.look_up.as_ref().map(|rules| *rules.by.get_ref())) {
+            (Class::D, _) | (_, None) => Question::Nobody,
+            (_, Some(By::Reference)) => Question::ByReference,
+            (_, Some(By::Recipient)) => Question::ByRecipient,
+        };
+        Means { repeats_refused: hours.map(|hours| SignedDuration::from_hours(*hours.get_ref())), question }
+    }
+
     /// How long after a lost answer a look-up is believed.
     pub fn settle(&self) -> SignedDuration {
         SignedDuration::from_secs(*self.settle_seconds.get_ref())
@@ -216,6 +233,11 @@ impl Profile {
         self.reference.get_ref().carrier == Carrier::OwnId
     }
 
+    /// True if nothing of ours comes back in a report.
+    pub fn reports_by_its_own_id(&self) -> bool {
+        self.reference.get_ref().carrier == Carrier::None
+    }
+
     /// Where the provider is, unless the account says otherwise.
     pub fn base_url(&self) -> Option<&str> {
         self.base_url.as_ref().map(|url| url.get_ref().as_str())
@@ -234,13 +256,16 @@ impl Profile {
     }
 
     /// (name, value, its place, lowest, highest).
-    pub(super) fn ranges(&self) -> [(&'static str, i64, Place, i64, i64); 2] {
+    pub(super) fn ranges(&self) -> Vec<(&'static str, i64, Place, i64, i64)> {
         let settle = &self.settle_seconds;
         let report = &self.report_hours;
-        [
+        let repeats = self.repeats_refused_hours.as_ref();
+        let repeats = repeats.map(|hours| ("repeats_refused_hours", *hours.get_ref(), place(hours), 1, 8760));
+        let always = [
             ("settle_seconds", *settle.get_ref(), place(settle), 1, 3600),
             ("report_hours", *report.get_ref(), place(report), 1, 168),
-        ]
+        ];
+        always.into_iter().chain(repeats).collect()
     }
 
     pub(super) fn class_place(&self) -> Place {

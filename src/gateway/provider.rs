@@ -1,10 +1,11 @@
 //! A provider reached over HTTP: a profile, an account, a client. Every decision is the profile's.
 
 use super::http::{Answered, Client, NoAnswer, is_loopback};
-use super::{Account, Answer, Asked, Incoming, Polled, Profile, Received, Rejected, Request, Submission};
+use super::{Account, Answer, Asked, Incoming, Polled, Probed, Profile, Received, Rejected, Request, Submission};
 use crate::domain::doubt::LookUp;
 use crate::domain::message::{Outcome, Refusal, RefusalClass};
 use jiff::Timestamp;
+use secrecy::ExposeSecret;
 use std::fmt;
 
 /// See the module's head.
@@ -25,6 +26,17 @@ impl fmt::Debug for Provider {
 impl Answered {
     fn as_answer(&self) -> Answer<'_> {
         Answer { status: self.status, headers: &self.headers, body: &self.body, truncated: self.truncated }
+    }
+}
+
+impl NoAnswer {
+    /// What it means for a text, or for a line.
+    fn outcome(self) -> Outcome {
+        match self {
+            Self::NotSent(reason) => Outcome::NotSent { reason },
+            Self::Untrusted(reason) => Outcome::Untrusted { reason },
+            Self::Unclear(reason) => Outcome::Unclear { reason },
+        }
     }
 }
 
@@ -54,6 +66,16 @@ impl Provider {
         &self.profile
     }
 
+    /// Profile and account as one text, secrets included: to be hashed with a key, never to be shown.
+    pub fn fingerprint(&self) -> String {
+        let secrets = self.account.secrets.iter().map(|(name, values)| {
+            let values = values.iter().map(|value| value.expose_secret().to_owned()).collect::<Vec<_>>();
+            format!("{name}={values:?}")
+        });
+        let secrets: Vec<String> = secrets.collect();
+        format!("{:?} {:?} {:?} {secrets:?}", self.profile, self.account.base_url, self.account.settings)
+    }
+
     /// The request that would be made.
     pub fn request(&self, submission: &Submission) -> Result<Request, String> {
         self.profile.send(&self.account, submission, submission.handed_at)
@@ -67,8 +89,7 @@ impl Provider {
         };
         match self.client.send(&request).await {
             Ok(answered) => self.profile.outcome(&answered.as_answer(), submission.handed_at),
-            Err(NoAnswer::NotSent(reason)) => Outcome::NotSent { reason },
-            Err(NoAnswer::Unclear(reason)) => Outcome::Unclear { reason },
+            Err(none) => none.outcome(),
         }
     }
 
@@ -79,9 +100,33 @@ impl Provider {
         }
         let Some(request) = self.profile.look_up(&self.account, asked, now) else { return LookUp::Unknown };
         match self.client.send(&request).await {
-            Ok(answered) => self.profile.looked_up(asked, &answered.as_answer()),
-            Err(_) => LookUp::Unknown,
+            Ok(answered) => match self.profile.looked_up(asked, &answered.as_answer()) {
+                LookUp::Unknown if !(200..300).contains(&answered.status) => LookUp::Failed,
+                answer => answer,
+            },
+            Err(_) => LookUp::Failed,
         }
+    }
+
+    /// Asks whether it is there: one request.
+    pub async fn probe(&self, reference: &str, now: Timestamp) -> Probed {
+        let Some(request) = self.profile.probe(&self.account, reference, now) else { return Probed::Mute };
+        match self.client.send(&request).await {
+            Ok(answered) => self.profile.probed(&answered.as_answer(), now),
+            Err(none) => Probed::Failed(none.outcome()),
+        }
+    }
+
+    /// Asks for the balance, in words for people; none where the provider is not asked for it.
+    pub async fn balance(&self, now: Timestamp) -> Option<Result<String, String>> {
+        let request = self.profile.balance(&self.account, now)?;
+        Some(match self.client.send(&request).await {
+            Ok(answered) => {
+                let balance = self.profile.balanced(&answered.as_answer());
+                balance.ok_or_else(|| format!("the gateway tells no balance (HTTP {})", answered.status))
+            }
+            Err(none) => Err(none.to_string()),
+        })
     }
 
     /// Verifies and reads what it sends to us. `incoming.target` is path and query as they reached the listener: the
@@ -97,7 +142,7 @@ impl Provider {
         let request = self.profile.poll(&self.account, cursor, now)?;
         Some(match self.client.send(&request).await {
             Ok(answered) => self.profile.polled(cursor, &answered.as_answer()),
-            Err(NoAnswer::NotSent(reason) | NoAnswer::Unclear(reason)) => Err(reason),
+            Err(none) => Err(none.to_string()),
         })
     }
 }

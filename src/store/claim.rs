@@ -6,13 +6,14 @@
 //! the message claimed; there is no third way.
 
 use super::db::args;
+use super::line::Line;
 use super::{Row, Store, StoreError, Tx};
 use crate::domain::change::Decision;
 use crate::domain::ids::Id;
 use crate::domain::message::Claimed;
 use crate::domain::phone::Phone;
 use crate::fault;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sqlx::AssertSqlSafe;
 
 /// What to claim.
@@ -20,12 +21,38 @@ use sqlx::AssertSqlSafe;
 pub struct ClaimRequest {
     /// At most so many.
     pub limit: usize,
+    /// How the line to the gateway is shared.
+    pub line: LineTerms,
     /// The epoch that the outcomes will name.
     pub epoch: i64,
     /// Nothing whose deadline comes before this instant.
     pub latest: Timestamp,
     /// Campaigns that are in their quiet hours now.
     pub quiet: Vec<String>,
+}
+
+/// How the line to the gateway is shared by all who claim.
+#[derive(Clone, Debug)]
+pub struct LineTerms {
+    /// The gateway's name.
+    pub gateway: String,
+    /// Between the starts of two requests.
+    pub spacing: SignedDuration,
+    /// Requests that may start on a day (UTC), where that is limited.
+    pub per_day: Option<i64>,
+    /// Nothing is claimed that could not start within this time.
+    pub ahead: SignedDuration,
+}
+
+/// What one turn brought.
+#[derive(Clone, Debug, Default)]
+pub struct Turn {
+    /// For each outcome, whether its guard held.
+    pub applied: Vec<bool>,
+    /// What was claimed, and when its request may start.
+    pub claimed: Vec<(Claimed, Timestamp)>,
+    /// The line has no start to give before this instant.
+    pub line_free_at: Option<Timestamp>,
 }
 
 // What is due is materialized before the update begins. As a plain `id IN (SELECT … LIMIT n)` PostgreSQL may run the
@@ -58,7 +85,7 @@ const BROADCASTS: &str = "WITH due AS MATERIALIZED (
     RETURNING id";
 const BROADCASTS_LOCK: &str = "FOR UPDATE OF m SKIP LOCKED FOR SHARE OF k SKIP LOCKED FOR SHARE OF c SKIP LOCKED";
 
-const CLAIMED: &str = "SELECT m.id, m.contact_id, c.phone, m.list, b.body, m.not_after, m.attempts, m.reply
+const CLAIMED: &str = "SELECT m.id, m.contact_id, c.phone, m.list, b.body, m.not_after, m.attempts, m.reply, m.ask_at
     FROM messages m JOIN contacts c ON c.id = m.contact_id JOIN bodies b ON b.id = m.body_id
     WHERE m.id IN ({IDS}) ORDER BY CASE WHEN m.list IS NULL THEN 0 ELSE 1 END, m.not_after, m.id";
 
@@ -70,10 +97,11 @@ impl Store {
         outcomes: &[Decision],
         request: &ClaimRequest,
         now: Timestamp,
-    ) -> Result<(Vec<bool>, Vec<Claimed>), StoreError> {
+    ) -> Result<Turn, StoreError> {
         let mut tx = self.db.begin().await?;
+        super::workers::renew(&mut tx, request.epoch, now).await?;
         let applied = self.apply(&mut tx, outcomes, now).await?;
-        let claimed = claim(&mut tx, request, now).await?;
+        let (claimed, line_free_at) = claim(&mut tx, request, now).await?;
         if !claimed.is_empty() {
             fault::at("E3", "before");
         }
@@ -82,16 +110,36 @@ impl Store {
         if !claimed.is_empty() {
             fault::at("E3", "after");
         }
-        Ok((applied, claimed))
+        Ok(Turn { applied, claimed, line_free_at })
     }
 }
 
-/// The claim alone, inside a transaction of the caller's (tests look at what happens before it commits).
-pub async fn claim(tx: &mut Tx, request: &ClaimRequest, now: Timestamp) -> Result<Vec<Claimed>, StoreError> {
-    let limit = i64::try_from(request.limit).unwrap_or(i64::MAX);
-    if limit == 0 {
-        return Ok(Vec::new());
+/// The claim alone, inside a transaction of the caller's (tests look at what happens before it commits): what was
+/// claimed, each with its start, and when the line has the next start if it has none now.
+pub async fn claim(
+    tx: &mut Tx,
+    request: &ClaimRequest,
+    now: Timestamp,
+) -> Result<(Vec<(Claimed, Timestamp)>, Option<Timestamp>), StoreError> {
+    if request.limit == 0 {
+        return Ok((Vec::new(), None));
     }
+    let mut line = Line::lock(tx, &request.line, now).await?;
+    let limit = line.starts(&request.line, now).min(i64::try_from(request.limit).unwrap_or(i64::MAX));
+    if limit <= 0 {
+        return Ok((Vec::new(), Some(line.free_at(&request.line, now))));
+    }
+    let claimed = claim_due(tx, request, limit, now).await?;
+    let starts = line.take(tx, &request.line, claimed.len()).await?;
+    Ok((claimed.into_iter().zip(starts).collect(), None))
+}
+
+async fn claim_due(
+    tx: &mut Tx,
+    request: &ClaimRequest,
+    limit: i64,
+    now: Timestamp,
+) -> Result<Vec<Claimed>, StoreError> {
     let mut ids = take(tx, REPLIES, REPLIES_LOCK, request, limit, now).await?;
     let left = limit - i64::try_from(ids.len()).unwrap_or(limit);
     if left > 0 {
@@ -136,5 +184,6 @@ fn claimed(row: &Row) -> Result<Claimed, StoreError> {
         text: row.text(4)?,
         not_after: row.instant(5)?,
         attempt: u32::try_from(row.int(6)?).map_err(|_| StoreError::Corrupt("messages.attempts"))?,
+        repeat_until: row.opt_int(8)?.map(|_| row.instant(8)).transpose()?,
     })
 }

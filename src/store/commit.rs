@@ -25,6 +25,7 @@ impl Store {
         }
         let mut tx = self.db.begin().await?;
         let applied = self.apply(&mut tx, decisions, now).await?;
+        super::hint::tell(&mut tx, decisions).await?;
         tx.commit().await?;
         passed(decisions, "after");
         Ok(applied)
@@ -106,6 +107,9 @@ impl Store {
                 tx.run(ASK_AGAIN, args![*message, *asked, *absent, *again_at]).await
             }
             Change::ReportStored(report) => store_report(tx, report).await,
+            Change::StrayKept(stray) => super::strays::keep(tx, stray).await,
+            Change::StrayJoined { stray } => tx.run("DELETE FROM strays WHERE id = $1", args![*stray]).await,
+            Change::HandleKept { gateway_id, message } => tx.run(KEEP_HANDLE, args![gateway_id, *message]).await,
         }
     }
 }
@@ -117,7 +121,7 @@ pub(super) fn passed(decisions: &[Decision], side: &str) {
     }
     for change in decisions.iter().flat_map(|Decision(changes)| changes) {
         match change {
-            Change::MessagesQueued(_) => fault::at("E1", side),
+            Change::BroadcastOpened { .. } | Change::MessagesQueued(_) => fault::at("E1", side),
             Change::MessageMoved(moved) => {
                 if let Some(edge) = Edge::between(moved.from, moved.to) {
                     fault::at(edge.number(), side);
@@ -145,6 +149,8 @@ const CLOSE_INBOUND: &str =
 const KEEP_CURSOR: &str = "INSERT INTO meta (name, value) VALUES ($1, $2)
     ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 const PAUSE: &str = "INSERT INTO pauses (name, reason, since) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING";
+const KEEP_HANDLE: &str =
+    "INSERT INTO handles (gateway_id, message_id) VALUES ($1, $2) ON CONFLICT (gateway_id) DO NOTHING";
 const RESUME: &str = "DELETE FROM pauses WHERE name = $1";
 const MOVE_CURSOR: &str = "UPDATE campaigns SET planned_until = $2 WHERE id = $1 AND planned_until < $2";
 const FILL_BROADCAST: &str =
@@ -187,7 +193,7 @@ async fn change_contact(tx: &mut Tx, contact: &Contact) -> Result<u64, StoreErro
     .await
 }
 
-async fn record(tx: &mut Tx, event: &Event) -> Result<u64, StoreError> {
+pub(super) async fn record(tx: &mut Tx, event: &Event) -> Result<u64, StoreError> {
     tx.run(
         "INSERT INTO events (id, at, kind, contact_id, list, campaign, actor, source, wording, evidence)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",

@@ -1,13 +1,15 @@
 //! The thin layer that lets one SQL text run on two engines: values in, rows out, nothing clever.
 
 use super::StoreError;
-use sqlx::{PgConnection, PgPool, Postgres, Row as _, SqlSafeStr, Sqlite, SqlitePool, Transaction};
+use super::beside::Beside;
+use sqlx::{PgPool, Postgres, Row as _, SqlSafeStr, Sqlite, SqlitePool, Transaction};
+use std::sync::Arc;
 
 /// An open database.
 #[derive(Clone, Debug)]
 pub enum Db {
-    /// One file, embedded.
-    Sqlite(SqlitePool),
+    /// One file, embedded, and what lies beside it (nothing beside one in memory).
+    Sqlite(SqlitePool, Option<Arc<Beside>>),
     /// A server.
     Postgres(PgPool),
 }
@@ -17,17 +19,10 @@ pub enum Db {
 #[derive(Debug)]
 pub enum Tx {
     /// SQLite's.
-    Sqlite(Transaction<'static, Sqlite>),
+    Sqlite(Transaction<'static, Sqlite>, Option<Arc<Beside>>),
     /// PostgreSQL's.
     Postgres(Transaction<'static, Postgres>),
 }
-
-/// PostgreSQL's name for the lock that a running service holds: "ringroun" in ASCII.
-const SERVICE_LOCK: i64 = 0x7269_6e67_726f_756e;
-
-/// See [`Db::alone`].
-#[derive(Debug)]
-pub struct Alone(#[expect(dead_code, reason = "it is the open connection that holds the lock")] Option<PgConnection>);
 
 /// A parameter.
 #[derive(Clone, Debug)]
@@ -77,7 +72,7 @@ impl Db {
     /// Begins a transaction that writes.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         Ok(match self {
-            Self::Sqlite(pool) => Tx::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Sqlite(pool, beside) => Tx::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?, beside.clone()),
             Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
         })
     }
@@ -85,23 +80,17 @@ impl Db {
     /// Reads, outside any transaction.
     pub async fn rows(&self, sql: impl SqlSafeStr, args: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         Ok(match self {
-            Self::Sqlite(pool) => bound!(sql, args).fetch_all(pool).await?.into_iter().map(Row::Sqlite).collect(),
+            Self::Sqlite(pool, _) => bound!(sql, args).fetch_all(pool).await?.into_iter().map(Row::Sqlite).collect(),
             Self::Postgres(pool) => bound!(sql, args).fetch_all(pool).await?.into_iter().map(Row::Postgres).collect(),
         })
     }
 
-    /// Takes the database for one service alone, on PostgreSQL: none if another one has it. Beside an SQLite file lies
-    /// a lock file (`app::lock`), which also names the holder. Held until it is dropped or the connection ends.
-    pub async fn alone(&self) -> Result<Option<Alone>, StoreError> {
-        let Self::Postgres(pool) = self else { return Ok(Some(Alone(None))) };
-        let mut connection = pool.acquire().await?.detach();
-        let row = sqlx::query("SELECT pg_try_advisory_lock($1)").bind(SERVICE_LOCK).fetch_one(&mut connection).await?;
-        Ok(row.try_get::<bool, _>(0)?.then_some(Alone(Some(connection))))
-    }
-
     /// Closes all connections; on SQLite the write-ahead log is folded back into the file.
     pub async fn close(&self) {
-        on!(self, pool => pool.close().await);
+        match self {
+            Self::Sqlite(pool, _) => pool.close().await,
+            Self::Postgres(pool) => pool.close().await,
+        }
     }
 }
 
@@ -109,7 +98,7 @@ impl Tx {
     /// Writes; how many rows it changed.
     pub async fn run(&mut self, sql: impl SqlSafeStr, args: Vec<Value>) -> Result<u64, StoreError> {
         Ok(match self {
-            Self::Sqlite(tx) => bound!(sql, args).execute(&mut **tx).await?.rows_affected(),
+            Self::Sqlite(tx, _) => bound!(sql, args).execute(&mut **tx).await?.rows_affected(),
             Self::Postgres(tx) => bound!(sql, args).execute(&mut **tx).await?.rows_affected(),
         })
     }
@@ -117,7 +106,7 @@ impl Tx {
     /// Reads, or writes with RETURNING.
     pub async fn rows(&mut self, sql: impl SqlSafeStr, args: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         Ok(match self {
-            Self::Sqlite(tx) => bound!(sql, args).fetch_all(&mut **tx).await?.into_iter().map(Row::Sqlite).collect(),
+            Self::Sqlite(tx, _) => bound!(sql, args).fetch_all(&mut **tx).await?.into_iter().map(Row::Sqlite).collect(),
             Self::Postgres(tx) => {
                 bound!(sql, args).fetch_all(&mut **tx).await?.into_iter().map(Row::Postgres).collect()
             }
@@ -131,13 +120,28 @@ impl Tx {
 
     /// Makes all of it durable. After an error it is unknown whether it is.
     pub async fn commit(self) -> Result<(), StoreError> {
-        on!(self, tx => tx.commit().await?);
+        match self {
+            // As long as nobody has seen to a restore, the count stays where it was: else it would catch up with its mark.
+            Self::Sqlite(tx, Some(beside)) if beside.is_foreign() => tx.commit().await?,
+            Self::Sqlite(mut tx, beside) => {
+                let counted = sqlx::query("UPDATE high_water SET commits = commits + 1 RETURNING commits");
+                let commits: i64 = counted.fetch_one(&mut *tx).await?.try_get(0)?;
+                tx.commit().await?;
+                if let Some(beside) = beside {
+                    beside.raise(commits);
+                }
+            }
+            Self::Postgres(tx) => tx.commit().await?,
+        }
         Ok(())
     }
 
     /// Takes all of it back.
     pub async fn rollback(self) -> Result<(), StoreError> {
-        on!(self, tx => tx.rollback().await?);
+        match self {
+            Self::Sqlite(tx, _) => tx.rollback().await?,
+            Self::Postgres(tx) => tx.rollback().await?,
+        }
         Ok(())
     }
 }

@@ -30,6 +30,21 @@ pub enum StoreError {
     /// Somebody else holds it.
     #[error("the database is in use by another program")]
     Busy,
+    /// Whoever waited for a sign of life took this worker off.
+    #[error("this worker was silent for too long and has been taken for dead")]
+    Fenced,
+    /// Another worker of this database has other settings, another profile or other credentials.
+    #[error("the worker at {0} has other settings, another profile or other credentials")]
+    Disagrees(String),
+    /// Under the running service, the database has become another one.
+    #[error("the database has changed under the service: {0}")]
+    Moved(String),
+    /// There is no room left where the database is.
+    #[error("the disk is full")]
+    Full,
+    /// The pages of the database don't fit together.
+    #[error("the database is damaged (integrity check: {0})")]
+    Damaged(String),
     /// A row holds something that this program never writes.
     #[error("the database holds a value that ringround never writes: {0}")]
     Corrupt(&'static str),
@@ -46,6 +61,11 @@ impl StoreError {
             Self::NeedsMigration { .. } => "bring it up to date with: ringround migrate",
             Self::TooNew { .. } => "use the ringround that wrote it, or a newer one",
             Self::BadUrl(_) => "write sqlite:/path/to/ringround.db or postgres://user@host/database",
+            Self::Fenced => "it begins anew by itself",
+            Self::Disagrees(_) => "give all workers of one database the same settings, profile and credentials",
+            Self::Moved(_) => "start it again: nothing is sent until a person says ringround resume --after-restore",
+            Self::Full => "make room on the disk; it goes on by itself",
+            Self::Damaged(_) => "keep this file for a closer look and restore the last backup: docs/operations.md",
             Self::Busy => "stop the other program, or wait for it to end, and try again",
             Self::Corrupt(_) => "restore the last backup; keep this file for a closer look",
             Self::Database(_) => "look whether the database server runs and its disk has room",
@@ -54,7 +74,7 @@ impl StoreError {
 
     /// May the same call succeed later, unchanged?
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Busy | Self::Database(_))
+        matches!(self, Self::Busy | Self::Full | Self::Database(_))
     }
 }
 
@@ -62,6 +82,10 @@ impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match &error {
             sqlx::Error::Database(e) if matches!(e.code().as_deref(), Some("5" | "6" | "261" | "517")) => Self::Busy,
+            sqlx::Error::Database(e) if matches!(e.code().as_deref(), Some("13" | "53100")) => Self::Full,
+            sqlx::Error::Database(e) if matches!(e.code().as_deref(), Some("11" | "26" | "267" | "523" | "779")) => {
+                Self::Damaged(e.message().to_owned())
+            }
             // The message of a database error may quote a row's values (PostgreSQL's DETAIL does not come with Display).
             sqlx::Error::Database(e) => Self::Database(e.message().to_owned()),
             sqlx::Error::Configuration(_) => Self::BadUrl("database.url".to_owned()),

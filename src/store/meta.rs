@@ -1,7 +1,7 @@
 //! What makes this database itself: the keys drawn when it was made, its generation, and the count of worker starts.
 
 use super::db::args;
-use super::{Db, Store, StoreError};
+use super::{Db, Store, StoreError, Tx};
 use crate::domain::ids::{Id, Ids};
 use crate::domain::phone::Phone;
 use crate::domain::reference::Mint;
@@ -96,7 +96,20 @@ fn key(hex: &str) -> Result<[u8; 32], StoreError> {
     Ok(key)
 }
 
+/// Sets a row of `meta`.
+pub(super) async fn set(tx: &mut Tx, name: &str, value: &str) -> Result<(), StoreError> {
+    let sql = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    tx.run(sql, args![name, value]).await.map(|_| ())
+}
+
 impl Store {
+    /// What all workers of one database must agree on, as a keyed hash: nothing of it can be read back.
+    pub fn agreement(&self, parts: &[&str]) -> String {
+        let mac = Hmac::<Sha256>::new_from_slice(&self.identity.reference_key).expect("HMAC takes keys of any length");
+        let mac = parts.iter().fold(mac, |mac, part| mac.chain_update(part.as_bytes()).chain_update([0]));
+        hex(&mac.finalize().into_bytes()).chars().take(32).collect()
+    }
+
     /// Reserves a block of ids. What is not used is never handed out again.
     pub async fn ids(&self, count: i64) -> Result<Ids, StoreError> {
         let mut tx = self.db.begin().await?;
@@ -104,19 +117,5 @@ impl Store {
         let end = rows.first().ok_or(StoreError::Corrupt("id_blocks is empty"))?.int(0)?;
         tx.commit().await?;
         Ok(Ids::new(end - count..end))
-    }
-
-    /// Counts one more start of the worker; claims carry this number.
-    pub async fn next_epoch(&self) -> Result<i64, StoreError> {
-        let mut tx = self.db.begin().await?;
-        let rows = tx
-            .rows(
-                "UPDATE meta SET value = CAST(CAST(value AS BIGINT) + 1 AS TEXT) WHERE name = 'epoch' RETURNING value",
-                vec![],
-            )
-            .await?;
-        let epoch = rows.first().ok_or(StoreError::Corrupt("meta.epoch"))?.text(0)?;
-        tx.commit().await?;
-        epoch.parse().map_err(|_| StoreError::Corrupt("meta.epoch"))
     }
 }

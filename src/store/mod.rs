@@ -1,26 +1,35 @@
 //! The store: one SQL text for SQLite and PostgreSQL. [`commit`](Store::commit) is the one way decisions are written;
-//! the other three named writes are the claim, the sweep, and id blocks. Everything else reads.
+//! the other named writes are the claim, the sweep, workers and their leases, the fence, and id blocks. Everything else reads.
 //!
 //! The differences between the engines, all of them: the lock clause of the claim, how a transaction begins, pragmas.
 //! No database clock is read: every instant is a parameter. `tests/store.rs` runs every statement on both engines.
 
+mod beside;
 mod claim;
 mod commit;
 mod db;
 mod error;
+mod fence;
+mod hint;
+mod line;
 mod meta;
 mod open;
+mod pages;
 mod pulse;
 mod sabotage;
+mod strays;
 mod sweep;
 mod views;
 mod views_contacts;
+mod views_doubts;
 mod views_messages;
+mod workers;
 mod write_messages;
 
-pub use claim::{ClaimRequest, claim};
-pub use db::{Alone, Db, Row, Tx};
+pub use claim::{ClaimRequest, LineTerms, Turn, claim};
+pub use db::{Db, Row, Tx};
 pub use error::StoreError;
+pub use hint::{Hint, Hints};
 pub use meta::Identity;
 pub use open::{Place, SCHEMA_VERSION};
 pub use pulse::Pulse;
@@ -28,7 +37,9 @@ pub use sabotage::Sabotage;
 pub use sweep::Swept;
 pub use views::{BroadcastRow, CampaignRow, InboundRow};
 pub use views_contacts::EventRow;
+pub use views_doubts::Doubts;
 pub use views_messages::{ConversationLine, Counts, LedgerLine, MessageRow};
+pub use workers::{LEASE, Recruit, WorkerRow};
 
 /// An open, migrated database.
 #[derive(Debug)]

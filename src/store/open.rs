@@ -1,15 +1,17 @@
 //! Opening and migrating a database.
 
-use super::{Alone, Db, Identity, Store, StoreError};
+use super::beside::Beside;
+use super::{Db, Identity, Store, StoreError};
 use crate::domain::phone::Phone;
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Connection, SqlSafeStr};
 use std::borrow::Cow;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The newest migration this program knows.
@@ -85,13 +87,27 @@ async fn connect(place: &Place, create: bool) -> Result<Db, StoreError> {
     if !create && !options.get_filename().exists() {
         return Err(StoreError::NotFound(place.shown()));
     }
-    let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(Duration::from_secs(30));
-    Ok(Db::Sqlite(pool.connect_with(options).await?))
+    // On a full disk SQLite takes a transaction back by itself, and sqlx goes on counting it: such a connection could never
+    // begin another one. It is thrown away, and the next one is sound.
+    let pool = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(Duration::from_secs(30))
+        .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }));
+    Ok(Db::Sqlite(pool.connect_with(options).await?, None))
+}
+
+/// The same database, with what lies beside it.
+fn with_files(db: Db, place: &Place, new: bool) -> Db {
+    let file = place.file().filter(|file| file.exists());
+    match (db, file) {
+        (Db::Sqlite(pool, _), Some(file)) => Db::Sqlite(pool, Some(Arc::new(Beside::open(&file, new)))),
+        (db, _) => db,
+    }
 }
 
 async fn version(db: &Db) -> Result<i64, StoreError> {
     let known = match db {
-        Db::Sqlite(_) => db.rows("SELECT name FROM sqlite_master WHERE name = '_sqlx_migrations'", vec![]).await?,
+        Db::Sqlite(..) => db.rows("SELECT name FROM sqlite_master WHERE name = '_sqlx_migrations'", vec![]).await?,
         Db::Postgres(_) => {
             db.rows(
                 "SELECT table_name::text FROM information_schema.tables WHERE table_name = '_sqlx_migrations'",
@@ -116,15 +132,15 @@ impl Store {
             std::cmp::Ordering::Less => Err(StoreError::NeedsMigration { found, needed: SCHEMA_VERSION }),
             std::cmp::Ordering::Greater => Err(StoreError::TooNew { found, needed: SCHEMA_VERSION }),
             std::cmp::Ordering::Equal => {
+                let db = with_files(db, place, false);
                 let identity = Identity::read(&db).await?;
-                Ok(Self { db, identity })
+                let store = Self { db, identity };
+                if !store.is_shared() {
+                    store.moved().await?; // looked at before anything is written
+                }
+                Ok(store)
             }
         }
-    }
-
-    /// Takes the database for one service alone: see [`Db::alone`].
-    pub async fn alone(&self) -> Result<Option<Alone>, StoreError> {
-        self.db.alone().await
     }
 
     /// Creates the database if there is none, brings it up to date, and opens it. `seed`: 32 random bytes for the keys
@@ -137,7 +153,7 @@ impl Store {
         }
         let migrator = migrator();
         let migrated = match &db {
-            Db::Sqlite(pool) => migrator.run(pool).await,
+            Db::Sqlite(pool, _) => migrator.run(pool).await,
             Db::Postgres(pool) => migrator.run(pool).await,
         };
         if let Err(error) = migrated {
@@ -146,9 +162,16 @@ impl Store {
                 return Err(StoreError::Database(error.to_string()));
             }
         }
+        // Before the second version there were no marks.
+        let new = found < 2;
+        let db = with_files(db, place, new);
         Identity::draw(&db, seed).await?;
         let identity = Identity::read(&db).await?;
-        Ok((Self { db, identity }, found))
+        let store = Self { db, identity };
+        if new {
+            store.settle_here().await?;
+        }
+        Ok((store, found))
     }
 
     /// Closes it.

@@ -81,6 +81,9 @@ pub struct LedgerLine {
     pub not_after: Timestamp,
 }
 
+// SQLite takes a partial index only where its condition is named in full.
+const COUNT_DOUBTS: &str = "SELECT COUNT(*) FROM messages
+    WHERE state = 'in_doubt' AND state IN ('submitting', 'in_doubt')";
 /// Messages a gateway has (or had) in its hands.
 const TAKEN: &str = "'accepted', 'delivered', 'undelivered'";
 
@@ -109,6 +112,12 @@ impl Store {
         Ok(counts)
     }
 
+    /// How many messages are in doubt.
+    pub async fn doubt_count(&self) -> Result<i64, StoreError> {
+        let rows = self.db.rows(COUNT_DOUBTS, vec![]).await?;
+        rows.first().map_or(Ok(0), |row| row.int(0))
+    }
+
     /// The state of one message, and whom it is for.
     pub async fn message_state(&self, id: Id) -> Result<Option<(State, Id)>, StoreError> {
         let rows = self.db.rows("SELECT state, contact_id FROM messages WHERE id = $1", args![id]).await?;
@@ -125,15 +134,19 @@ impl Store {
         Ok(Some((state, row.opt_text(1)?)))
     }
 
-    /// Messages in doubt whose gateway is to be asked at or before `now`.
+    /// Messages in doubt whose gateway is to be asked at or before `now`. The state is named twice: SQLite takes a partial
+    /// index only where the index's own condition stands in the statement.
     pub async fn doubts(&self, now: Timestamp, limit: i64) -> Result<Vec<Doubt>, StoreError> {
         let rows = self
             .db
             .rows(
                 "SELECT m.id, COALESCE(m.answered_at, m.claimed_at, m.created_at), m.absent, c.phone, b.body,
-                   COALESCE(m.claimed_at, m.created_at), m.ask_at, m.created_at, m.may_resend, m.not_after
+                   COALESCE(m.claimed_at, m.created_at), m.ask_at, m.created_at, m.may_resend, m.not_after,
+                   m.contact_id, m.campaign, o.step
                  FROM messages m JOIN contacts c ON c.id = m.contact_id JOIN bodies b ON b.id = m.body_id
-                 WHERE m.state = 'in_doubt' AND m.ask_at <= $1 ORDER BY m.ask_at, m.id LIMIT $2",
+                 LEFT JOIN broadcasts o ON o.id = m.broadcast_id
+                 WHERE m.state IN ('submitting', 'in_doubt') AND m.state = 'in_doubt' AND m.ask_at <= $1
+                 ORDER BY m.ask_at, m.id LIMIT $2",
                 args![now, limit],
             )
             .await?;
@@ -151,6 +164,8 @@ impl Store {
                 first_at: row.instant(7)?,
                 may_resend: row.bool(8)?,
                 not_after: row.instant(9)?,
+                contact: row.int(10)?,
+                of: row.opt_text(11)?.zip(row.opt_text(12)?),
             })
         };
         rows.iter().map(doubt).collect()

@@ -81,11 +81,18 @@ pub(super) async fn move_one(tx: &mut Tx, moved: &MessageMove) -> Result<u64, St
     let ended = moved.to.is_final().then_some(moved.at);
     let answered = (moved.from == State::Submitting).then_some(moved.at);
     let queued_again = (moved.to == State::Queued).then_some(moved.next_at).flatten();
-    let ask_at = matches!(moved.to, State::InDoubt | State::Accepted).then_some(moved.next_at).flatten();
+    // What goes out again under the same id keeps the end of its window there until it has left.
+    let ask_at = match moved.to {
+        State::InDoubt | State::Accepted => moved.next_at,
+        State::Queued => moved.repeat_until,
+        _ => None,
+    };
     tx.run(
         "UPDATE messages SET state = $3, reason = $4, gateway_id = COALESCE($5, gateway_id),
-           not_before = COALESCE($6, not_before), ask_at = $7, answered_at = COALESCE($8, answered_at), ended_at = $9,
-           absent = CASE WHEN $3 = 'in_doubt' THEN 0 ELSE absent END
+           not_before = COALESCE($6, not_before), answered_at = COALESCE($8, answered_at), ended_at = $9,
+           ask_at = CASE WHEN $2 = 'submitting' AND $3 = 'queued' THEN ask_at ELSE $7 END,
+           absent = CASE WHEN $3 = 'in_doubt' THEN 0 ELSE absent END,
+           may_resend = CASE WHEN $12 = TRUE THEN FALSE ELSE may_resend END
          WHERE id = $1 AND state = $2 AND (CAST($10 AS BIGINT) IS NULL OR epoch = $10)
            AND (CAST($11 AS BIGINT) IS NULL OR ask_at = $11)",
         args![
@@ -100,6 +107,7 @@ pub(super) async fn move_one(tx: &mut Tx, moved: &MessageMove) -> Result<u64, St
             ended,
             moved.epoch,
             moved.asked,
+            moved.by_policy,
         ],
     )
     .await

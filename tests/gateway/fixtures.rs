@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use ringround::domain::message::Outcome;
-use ringround::gateway::{Account, Answer, CallbackEvent, Method, Profile, SHIPPED};
+use ringround::gateway::{Account, Answer, CallbackEvent, Method, Probed, Profile, SHIPPED};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -25,6 +25,8 @@ pub struct Cases {
     pub look_up: Vec<LookedUp>,
     #[serde(default)]
     pub poll: Vec<Page>,
+    #[serde(default)]
+    pub probe: Vec<Probe>,
 }
 
 #[derive(Deserialize)]
@@ -113,6 +115,20 @@ pub struct Page {
     pub error: Option<String>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Probe {
+    pub name: String,
+    pub url: String,
+    pub status: u16,
+    pub headers: Headers,
+    pub body: String,
+    #[serde(default)]
+    pub truncated: bool,
+    pub probed: String,
+    pub balance: Option<String>,
+}
+
 /// Every profile that ships, with its cases and the account in them.
 pub fn all() -> Vec<(&'static str, Profile, Cases, Account)> {
     SHIPPED
@@ -161,8 +177,18 @@ pub fn outcome(outcome: &Outcome) -> String {
         Outcome::Refused(refusal) => format!("refused {:?}: {}", refusal.class, refusal.detail),
         Outcome::Throttled { retry_after } => format!("throttled {}", retry_after.unwrap().as_secs()),
         Outcome::Barred { bar, detail } => format!("barred {bar:?}: {detail}"),
-        Outcome::NotSent { reason } => format!("not sent: {reason}"),
+        Outcome::NotSent { reason } | Outcome::Untrusted { reason } => format!("not sent: {reason}"),
         Outcome::Unclear { .. } => "unclear".to_owned(),
+    }
+}
+
+/// What came of a probe, in the words of the fixtures.
+pub fn probed(probed: &Probed) -> String {
+    match probed {
+        Probed::There => "there".to_owned(),
+        Probed::Mute => "mute".to_owned(),
+        Probed::Failed(Outcome::Throttled { .. }) => "throttled".to_owned(),
+        Probed::Failed(failed) => outcome(failed),
     }
 }
 

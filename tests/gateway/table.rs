@@ -1,6 +1,6 @@
 //! One table test for all providers: what is sent, byte for byte, and what is made of what comes back.
 
-use super::fixtures::{all, answer, event, exposed, method, outcome};
+use super::fixtures::{all, answer, event, exposed, method, outcome, probed};
 use jiff::Timestamp;
 use ringround::domain::doubt::LookUp;
 use ringround::gateway::{Asked, Incoming, Submission};
@@ -150,6 +150,7 @@ fn look_ups_find_believe_and_doubt() {
                 LookUp::Found { gateway_id } => format!("found {gateway_id}"),
                 LookUp::Absent => "absent".to_owned(),
                 LookUp::Unknown => "unknown".to_owned(),
+                LookUp::Failed => "failed".to_owned(),
                 LookUp::Mute => "mute".to_owned(),
             };
             assert_eq!(found, case.found, "{at}");
@@ -176,6 +177,24 @@ fn polling_walks_back_until_it_meets_what_it_knows() {
                     assert_eq!(Some(page.more), case.more, "{at}");
                 }
             }
+        }
+    }
+}
+
+/// A closed line asks for what is there and gives away nothing: no text, and no number that is anybody's.
+#[test]
+fn a_probe_is_no_text_and_every_well_formed_answer_will_do() {
+    for (provider, profile, cases, account) in all() {
+        assert_eq!(profile.can_be_probed(), !cases.probe.is_empty(), "{provider}");
+        let now = "2022-01-24T12:00:00Z".parse().unwrap();
+        for case in &cases.probe {
+            let at = format!("{provider}: {}", case.name);
+            let request = profile.probe(&account, "aaaaaaaaaaaaaaaaaaaaaaaa", now).unwrap();
+            assert_eq!((request.method.as_str(), request.url.expose_secret()), ("GET", case.url.as_str()), "{at}");
+            assert!(!exposed(&request.headers).is_empty(), "{at}: it asks with credentials");
+            let answer = answer(case.status, &case.headers, case.body.as_bytes(), case.truncated);
+            assert_eq!(probed(&profile.probed(&answer, now)), case.probed, "{at}");
+            assert_eq!(profile.balanced(&answer), case.balance, "{at}");
         }
     }
 }

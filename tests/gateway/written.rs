@@ -1,6 +1,7 @@
 //! What people get wrong in a profile, or leave out of an account, is said with its place and what to do.
 
 use super::fixtures::all;
+use ringround::domain::doubt::{Means, Question};
 use ringround::domain::problem::{Problem, Severity};
 use ringround::gateway::{Class, Profile, SHIPPED};
 
@@ -105,6 +106,13 @@ fn what_cannot_work_is_refused() {
             "only throttled and temporary can wait",
         ),
         ("gov-uk-notify", "wait = { midnight_utc = true }", "wait = {}", "this wait says nothing"),
+        ("telnyx", "\"/v2/balance\"", "[\"/v2/balance/\", { slot = \"to\" }]", "the slot to has no value here"),
+        (
+            "telnyx",
+            ", when = { json = \"/data/record_type\", is = \"balance\" }",
+            "",
+            "every answer would be a balance",
+        ),
         ("gov-uk-notify", "refusal = \"invalid\"", "refusal = \"credit\"", "a report can't say this of number or text"),
     ];
     for (name, from, to, message) in cases {
@@ -185,7 +193,25 @@ fn classes_are_what_was_found() {
     ];
     assert_eq!(classes, expected);
     let without_class = source("smsgate").replacen("class = \"A\"", "", 1);
-    assert_eq!(Profile::parse(&without_class).0.unwrap().class(), Class::D, "the default is the lowest");
+    let (lowest, said) = Profile::parse(&without_class);
+    let lowest = lowest.unwrap();
+    assert_eq!(lowest.class(), Class::D, "the default is the lowest");
+    assert_eq!(said[0].message, "repeats_refused_hours is of use in class A only");
+    let nothing = Means { repeats_refused: None, question: Question::Nobody };
+    assert_eq!(lowest.means(), nothing, "what a profile can do beyond its class is not relied on");
+    let means: Vec<_> = all().into_iter().map(|(_, profile, ..)| profile.means()).collect();
+    let day = Some(jiff::SignedDuration::from_hours(24));
+    let by = |repeats_refused, question| Means { repeats_refused, question };
+    assert_eq!(
+        means,
+        [
+            by(None, Question::ByReference),
+            nothing,
+            by(day, Question::ByReference),
+            nothing,
+            by(None, Question::ByRecipient)
+        ]
+    );
 }
 
 #[test]

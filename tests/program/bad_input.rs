@@ -97,7 +97,7 @@ fn files_that_are_no_spreadsheet_are_refused_in_words() {
 fn a_database_that_is_not_there_is_said_and_not_made() {
     let folder = tempfile::tempdir().unwrap();
     let said = ringround(folder.path(), &["status"]);
-    assert_eq!(said.code, 1);
+    assert_eq!(said.code, 5);
     assert!(said.err.contains("hint: create it with: ringround migrate"), "{}", said.err);
     assert!(!folder.path().join("ringround.db").exists());
     fs::write(folder.path().join("ringround.db"), b"this is no database at all, but long enough to look at").unwrap();

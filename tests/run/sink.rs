@@ -22,13 +22,13 @@ pub struct Taken {
 pub enum Manner {
     /// 201, at once.
     Accept,
-    /// It takes the text; the answer waits until the manner changes.
+    /// It takes the text; the answer, to look-ups as well, waits until the manner changes.
     TakeAndWait,
     /// It takes the text and hangs up.
     TakeAndHangUp,
     /// It hangs up and takes nothing.
     HangUp,
-    /// This status and body; it takes nothing.
+    /// This status and body, to look-ups as well; it takes nothing.
     Say(u16, &'static str),
 }
 
@@ -36,6 +36,7 @@ pub enum Manner {
 struct Book {
     taken: Vec<Taken>,
     requests: usize,
+    questions: usize,
     by_reference: BTreeMap<String, usize>,
     /// Texts from parents, newest first.
     received: Vec<Value>,
@@ -78,6 +79,11 @@ impl Sink {
     /// Requests to send a text, taken or not.
     pub fn requests(&self) -> usize {
         self.book.lock().unwrap().requests
+    }
+
+    /// Requests that asked for a text.
+    pub fn questions(&self) -> usize {
+        self.book.lock().unwrap().questions
     }
 
     /// Waits until so many requests have come in all; a minute at most.
@@ -125,7 +131,12 @@ fn answer(mut stream: TcpStream, book: &Mutex<Book>, manner: &(Mutex<Manner>, Co
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
     if first.starts_with("GET") {
-        return look_up(&mut stream, &first, book);
+        let now = manner.0.lock().unwrap().clone();
+        if now == Manner::TakeAndWait && first.contains("reference=") {
+            book.lock().unwrap().questions += 1;
+            drop(manner.1.wait_while(manner.0.lock().unwrap(), |m| *m == Manner::TakeAndWait).unwrap());
+        }
+        return look_up(&mut stream, &first, book, &now);
     }
     let told: Value = serde_json::from_slice(&body).unwrap();
     let say = |value: &Value, pointer: &str| value.pointer(pointer).and_then(Value::as_str).unwrap().to_owned();
@@ -163,11 +174,17 @@ fn accepted(taken: &Taken) -> String {
 }
 
 /// `GET /v2/notifications?reference=R`, `GET /v2/received-text-messages?older_than=ID`
-fn look_up(stream: &mut TcpStream, first: &str, book: &Mutex<Book>) {
+fn look_up(stream: &mut TcpStream, first: &str, book: &Mutex<Book>, manner: &Manner) {
     if first.contains("received-text-messages") {
         let received = book.lock().unwrap().received.clone();
         let page = if first.contains("older_than") { vec![] } else { received };
         return reply(stream, 200, &json!({"received_text_messages": page, "links": {}}).to_string());
+    }
+    if *manner != Manner::TakeAndWait {
+        book.lock().unwrap().questions += 1; // otherwise it was counted when it came
+    }
+    if let Manner::Say(status, body) = manner {
+        return reply(stream, *status, body);
     }
     let reference = first.split("reference=").nth(1).unwrap_or_default();
     let reference: String = reference.chars().take_while(char::is_ascii_alphanumeric).collect();

@@ -1,7 +1,7 @@
 //! `engine::may_send` and the claim statement are one law written twice: whatever the facts, a message is claimed if
 //! and only if the engine says that it may leave.
 
-use crate::store::made::{LIST, phone};
+use crate::store::made::{LIST, claimed, phone, wide_line};
 use crate::support::{Engine, World, bounded, with_world};
 use jiff::SignedDuration;
 use proptest::prelude::*;
@@ -136,8 +136,8 @@ async fn agree(world: &World, cases: &[Case]) -> Result<(usize, usize), TestCase
     world.sql(&format!("UPDATE messages SET state = CASE id {} END", states.join(" "))).await;
 
     let quiet = CAMPAIGNS.map(|state| format!("{}-quiet", state.as_str())).to_vec();
-    let request = ClaimRequest { limit: 1000, epoch: 1, latest: world.now + WIRE_SLACK, quiet };
-    let (_, claimed) = world.store.turn(&[], &request, world.now).await.unwrap();
+    let request = ClaimRequest { limit: 1000, line: wide_line(), epoch: 1, latest: world.now + WIRE_SLACK, quiet };
+    let claimed = claimed(&world.store, &request, world.now).await;
     let claimed: BTreeSet<Id> = claimed.iter().map(|c| c.id).collect();
     for (id, case) in ids.iter().zip(cases) {
         prop_assert_eq!(claimed.contains(id), may_send(&case.facts(world), world.now), "{:?}", case);

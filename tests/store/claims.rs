@@ -1,6 +1,6 @@
 //! The claim: what it takes, in which order, and everything that holds a message back.
 
-use crate::store::made::{CAMPAIGN, LIST, phone, request};
+use crate::store::made::{CAMPAIGN, LIST, claimed, phone, request};
 use crate::support::{Engine, World, both_engines};
 use jiff::SignedDuration;
 use ringround::domain::campaign::CampaignState;
@@ -71,7 +71,8 @@ async fn a_claim_hands_over_all_that_is_sent(world: &World) {
     world.queue(&[text.clone(), answer.clone()]).await;
     let mut request = request(10, world.at(7));
     request.epoch = 41;
-    let (_, claimed) = world.store.turn(&[], &request, world.at(7)).await.unwrap();
+    world.sql("UPDATE workers SET epoch = 41").await;
+    let claimed = claimed(&world.store, &request, world.at(7)).await;
     for (claimed, made) in claimed.iter().zip([&answer, &text]) {
         assert_eq!((claimed.id, claimed.contact, claimed.attempt), (made.id, family, 1));
         assert_eq!((&claimed.phone, &claimed.list), (&phone(1), &made.list));
@@ -167,7 +168,7 @@ async fn quiet_hours_hold_a_campaign_back(world: &World) {
     world.queue(std::slice::from_ref(&answer)).await;
     let mut request = request(10, world.now);
     request.quiet = vec![CAMPAIGN.into(), "meeting".into()];
-    let (_, claimed) = world.store.turn(&[], &request, world.now).await.unwrap();
+    let claimed = claimed(&world.store, &request, world.now).await;
     let claimed: Vec<Id> = claimed.iter().map(|c| c.id).collect();
     assert_eq!(claimed, [answer.id, messages[2].id], "quiet hours are not for answers");
     assert_eq!(world.claim(10).await, [messages[0].id, messages[1].id]);

@@ -1,13 +1,13 @@
 //! The chart of states, held by the store: every edge is applied with all it carries, and every other move is refused.
 
 use crate::store::made::{CAMPAIGN, request};
-use crate::support::{World, both_engines};
+use crate::support::{Engine, World, both_engines};
 use jiff::SignedDuration;
 use ringround::domain::campaign::CampaignState;
 use ringround::domain::change::{Change, Decision, MessageMove};
 use ringround::domain::ids::Id;
 use ringround::domain::message::{Edge, State};
-use ringround::store::StoreError;
+use ringround::store::{LEASE, Recruit, StoreError};
 use std::collections::BTreeSet;
 
 both_engines! {
@@ -125,10 +125,10 @@ async fn an_outcome_of_another_epoch_changes_nothing(world: &World) {
         let moved = world.moved(id, State::Submitting, State::Accepted);
         Decision::from(Change::MessageMoved(MessageMove { epoch: Some(epoch), ..moved }))
     };
-    let (applied, _) = world.store.turn(&[outcome(2), outcome(0)], &request(0, world.now), world.now).await.unwrap();
+    let applied = world.store.turn(&[outcome(2), outcome(0)], &request(0, world.now), world.now).await.unwrap().applied;
     assert_eq!(applied, [false, false]);
     assert_eq!(world.state(id).await, State::Submitting);
-    let (applied, _) = world.store.turn(&[outcome(1), outcome(1)], &request(0, world.now), world.now).await.unwrap();
+    let applied = world.store.turn(&[outcome(1), outcome(1)], &request(0, world.now), world.now).await.unwrap().applied;
     assert_eq!(applied, [true, false], "the second of two copies finds it moved");
     assert_eq!(world.state(id).await, State::Accepted);
 }
@@ -140,9 +140,10 @@ async fn a_turn_records_and_claims_in_one(world: &World) {
     assert_eq!(world.claim(1).await, [first]);
     let retry = MessageMove { epoch: Some(1), ..world.moved(first, State::Submitting, State::Queued) };
     let outcomes = [Change::MessageMoved(retry).into()];
-    let (applied, claimed) = world.store.turn(&outcomes, &request(10, world.now), world.now).await.unwrap();
+    let turn = world.store.turn(&outcomes, &request(10, world.now), world.now).await.unwrap();
+    let (applied, claimed) = (turn.applied, turn.claimed.into_iter().map(|(claimed, _)| claimed));
     assert_eq!(applied, [true]);
-    let claimed: Vec<(Id, u32)> = claimed.iter().map(|c| (c.id, c.attempt)).collect();
+    let claimed: Vec<(Id, u32)> = claimed.map(|c| (c.id, c.attempt)).collect();
     assert_eq!(claimed, [(first, 2), (second, 1)], "what the outcomes put back is claimed in the same turn");
 }
 
@@ -202,22 +203,33 @@ async fn what_an_earlier_start_claimed_is_in_doubt(world: &World) {
     let family = world.family(1).await;
     let stranded = world.due_text(family).await;
     assert_eq!(world.claim(1).await, [stranded]);
-    let mut later = request(1, world.now);
-    later.epoch = 3;
-    let ours = world.due_text(family).await;
-    assert_eq!(world.store.turn(&[], &later, world.now).await.unwrap().1[0].id, ours);
     let waiting = world.due_text(family).await;
-
     let settle = SignedDuration::from_secs(60);
-    let swept = world.store.doubt_stranded(3, settle, world.at(5)).await.unwrap();
-    assert_eq!((swept.expired, swept.doubted), (0, 1));
+    let who = Recruit { place: "there", agreement: "", settle };
+
+    // On PostgreSQL another worker may live; on SQLite whoever begins holds the file alone.
+    let second = world.second().await;
+    let (epoch, doubted) = second.enlist(&who, world.at(5)).await.unwrap();
+    let gone_at = if world.engine == Engine::Postgres { LEASE.as_secs() } else { 5 };
+    assert_eq!((epoch, doubted), (2, u64::from(world.engine == Engine::Sqlite)));
+    assert_eq!(second.beat(2, settle, world.at(gone_at)).await.unwrap().doubted, 1 - doubted);
     assert_eq!(world.state(stranded).await, State::InDoubt);
-    assert_eq!(world.state(ours).await, State::Submitting, "claimed in this very epoch");
     assert_eq!(world.state(waiting).await, State::Queued);
-    assert_eq!(world.store.doubts(world.at(64), 10).await.unwrap(), [], "the gateway gets time to settle");
-    let doubts = world.store.doubts(world.at(65), 10).await.unwrap();
-    assert_eq!((doubts[0].id, doubts[0].since, doubts[0].absent), (stranded, world.at(5), 0));
-    assert_eq!(world.store.doubt_stranded(3, settle, world.at(6)).await.unwrap().doubted, 0);
+    assert_eq!(world.store.doubts(world.at(gone_at + 59), 10).await.unwrap(), [], "the gateway gets time to settle");
+    let doubts = world.store.doubts(world.at(gone_at + 60), 10).await.unwrap();
+    assert_eq!((doubts[0].id, doubts[0].since, doubts[0].absent), (stranded, world.at(gone_at), 0));
+
+    // Awake again, the first one changes nothing: neither by an outcome nor by a claim.
+    let late = MessageMove { epoch: Some(1), ..world.moved(stranded, State::Submitting, State::Accepted) };
+    assert!(!world.tried(vec![Change::MessageMoved(late)]).await);
+    for limit in [0, 10] {
+        let turn = world.store.turn(&[], &request(limit, world.at(gone_at)), world.at(gone_at)).await;
+        assert!(matches!(turn.unwrap_err(), StoreError::Fenced));
+    }
+    assert!(matches!(world.store.beat(1, settle, world.at(gone_at)).await.unwrap_err(), StoreError::Fenced));
+    assert_eq!(world.state(waiting).await, State::Queued);
+    second.retire(2).await.unwrap();
+    assert_eq!(second.workers().await.unwrap(), []);
 }
 
 /// Absence is believed when asked twice: twice in this doubt, not in one long resolved.
@@ -228,7 +240,10 @@ async fn a_second_doubt_counts_from_zero(world: &World) {
     for by_restart in [false, true] {
         assert_eq!(world.claim(1).await, [id]);
         if by_restart {
-            world.store.doubt_stranded(2, SignedDuration::ZERO, world.now).await.unwrap();
+            world.store.retire(1).await.unwrap();
+            let who = Recruit { place: "here", agreement: "", settle: SignedDuration::ZERO };
+            world.store.enlist(&who, world.now).await.unwrap();
+            world.sql("UPDATE workers SET epoch = 1").await;
         } else {
             world.done(vec![Change::MessageMoved(to(State::Submitting, State::InDoubt))]).await;
         }

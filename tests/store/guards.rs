@@ -11,7 +11,7 @@ use ringround::domain::contact::Contact;
 use ringround::domain::ids::Id;
 use ringround::domain::message::{NewMessage, State};
 use ringround::domain::pause::Pause;
-use ringround::domain::report::{DeliveryReport, ReportStatus};
+use ringround::domain::report::{DeliveryReport, ReportStatus, StrayReport};
 use ringround::store::StoreError;
 use std::collections::BTreeSet;
 
@@ -56,7 +56,7 @@ async fn is_guarded(world: &World, contact: Id, guard: Change) -> bool {
     held
 }
 
-const NUMBERS: usize = 26;
+const NUMBERS: usize = 29;
 
 /// No wildcard: a new kind of change does not compile until it is here, and then asks for its case above.
 fn number(change: &Change) -> usize {
@@ -87,6 +87,9 @@ fn number(change: &Change) -> usize {
         Change::Paused { .. } => 24,
         Change::Resumed { .. } => 25,
         Change::PolledTo { .. } => 26,
+        Change::StrayKept(_) => 27,
+        Change::StrayJoined { .. } => 28,
+        Change::HandleKept { .. } => 29,
     }
 }
 
@@ -220,6 +223,18 @@ async fn messages(world: &World, family: Id) -> Vec<Case> {
             received_at: at,
         })
     };
+    let stray = |id| {
+        Change::StrayKept(StrayReport {
+            id,
+            gateway: "g".into(),
+            fingerprint: "h-1 sent".into(),
+            gateway_id: "h-1".into(),
+            status: ReportStatus::Sent,
+            detail: "sent".into(),
+            opted_out: false,
+            received_at: at,
+        })
+    };
     vec![
         Case { holds: Change::MessagesQueued(vec![text]), fails: Some(Change::MessagesQueued(vec![twin])) },
         Case { holds: Change::MessagesQueued(vec![answer]), fails: Some(Change::MessagesQueued(vec![second_answer])) },
@@ -231,6 +246,9 @@ async fn messages(world: &World, family: Id) -> Vec<Case> {
         Case { holds: Change::MessagesQueued(vec![world.text(family)]), fails: None },
         Case::once(Change::CampaignCancelled { campaign: CAMPAIGN.into(), reason: "cancelled", at }),
         Case { holds: stored(world.id(), "x sent"), fails: Some(stored(world.id(), "x sent")) },
+        Case { holds: stray(1), fails: Some(stray(2)) },
+        Case::once(Change::StrayJoined { stray: 1 }),
+        Case::once(Change::HandleKept { gateway_id: "h-1".into(), message: queued }),
     ]
 }
 

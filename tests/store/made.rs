@@ -9,10 +9,11 @@ use ringround::domain::consent::{Event, EventKind, Standing};
 use ringround::domain::contact::Contact;
 use ringround::domain::ids::Id;
 use ringround::domain::inbound::InboundText;
+use ringround::domain::message::Claimed;
 use ringround::domain::message::{NewMessage, Origin, State};
 use ringround::domain::phone::Phone;
 use ringround::engine::may_send::WIRE_SLACK;
-use ringround::store::ClaimRequest;
+use ringround::store::{ClaimRequest, LineTerms, Store};
 
 /// The list everything is about, unless said otherwise.
 pub const LIST: &str = "send";
@@ -27,7 +28,19 @@ pub fn phone(n: u16) -> Phone {
 
 /// What a worker of epoch 1 asks for.
 pub fn request(limit: usize, now: Timestamp) -> ClaimRequest {
-    ClaimRequest { limit, epoch: 1, latest: now + WIRE_SLACK, quiet: Vec::new() }
+    ClaimRequest { limit, line: wide_line(), epoch: 1, latest: now + WIRE_SLACK, quiet: Vec::new() }
+}
+
+/// A line with a start for everybody.
+pub fn wide_line() -> LineTerms {
+    let (spacing, ahead) = (SignedDuration::from_micros(1), SignedDuration::from_hours(1));
+    LineTerms { gateway: "g".into(), spacing, per_day: None, ahead }
+}
+
+/// A turn that only claims.
+pub async fn claimed(store: &Store, request: &ClaimRequest, now: Timestamp) -> Vec<Claimed> {
+    let turn = store.turn(&[], request, now).await.unwrap();
+    turn.claimed.into_iter().map(|(claimed, _)| claimed).collect()
 }
 
 /// A text that somebody wrote.
@@ -163,7 +176,7 @@ impl World {
 
     /// Claims now, in epoch 1.
     pub async fn claim(&self, limit: usize) -> Vec<Id> {
-        let (_, claimed) = self.store.turn(&[], &request(limit, self.now), self.now).await.unwrap();
+        let claimed = claimed(&self.store, &request(limit, self.now), self.now).await;
         claimed.iter().map(|c| c.id).collect()
     }
 

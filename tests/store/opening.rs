@@ -3,7 +3,7 @@
 use crate::store::made::phone;
 use crate::support::{Engine, Ground, SEED, World, both_engines, until};
 use futures_util::future::{join, join_all};
-use ringround::store::{Db, Place, SCHEMA_VERSION, Store, StoreError};
+use ringround::store::{Db, Place, Recruit, SCHEMA_VERSION, Store, StoreError};
 use sqlx::AssertSqlSafe;
 use std::collections::BTreeSet;
 
@@ -94,11 +94,12 @@ async fn ids_are_given_once(world: &World) {
 
 async fn epochs_only_grow(world: &World) {
     let second = world.second().await;
-    let starts = (0..10).map(|n| if n % 2 == 0 { world.store.next_epoch() } else { second.next_epoch() });
-    let epochs: BTreeSet<i64> = join_all(starts).await.into_iter().map(Result::unwrap).collect();
-    assert_eq!(epochs, (1..=10).collect());
+    let who = Recruit { place: "here", agreement: "", settle: jiff::SignedDuration::ZERO };
+    let starts = (0..10).map(|n| if n % 2 == 0 { &world.store } else { &second }.enlist(&who, world.now));
+    let epochs: BTreeSet<i64> = join_all(starts).await.into_iter().map(|begun| begun.unwrap().0).collect();
+    assert_eq!(epochs, (2..=11).collect());
     world.sql("UPDATE meta SET value = 'x' WHERE name = 'number_key'").await;
-    assert_eq!(world.store.next_epoch().await.unwrap(), 11);
+    assert_eq!(world.store.enlist(&who, world.now).await.unwrap().0, 12);
 }
 
 async fn closing_ends_it(world: &World) {
@@ -116,7 +117,7 @@ async fn closing_ends_it(world: &World) {
 fn a_locked_file_is_said_to_be_busy() {
     crate::support::on(Engine::Sqlite, async |world: &World| {
         let second = world.second().await;
-        let Db::Sqlite(pool) = second.db() else { panic!("a file") };
+        let Db::Sqlite(pool, _) = second.db() else { panic!("a file") };
         // The patience of ten seconds is cut to none, on every connection that this pool may have.
         let mut connections = Vec::new();
         for _ in 0..pool.options().get_max_connections() {

@@ -3,7 +3,7 @@
 //! Where the order matters it is made, not hoped for: a transaction is held open, and on PostgreSQL the other side is
 //! seen waiting before it is let go. SQLite has one writer at a time; the same tests show that nothing slips past it.
 
-use crate::store::made::{CAMPAIGN, LIST, inbound, phone, request};
+use crate::store::made::{CAMPAIGN, LIST, claimed, inbound, phone, request};
 use crate::support::{Engine, World, both_engines};
 use futures_util::future::{join, join_all};
 use ringround::domain::campaign::CampaignState;
@@ -47,7 +47,7 @@ async fn no_message_is_claimed_twice(world: &World) {
     let everything = async |store: &Store, limit: usize| {
         let mut mine = Vec::new();
         loop {
-            let (_, claimed) = store.turn(&[], &request(limit, world.now), world.now).await.unwrap();
+            let claimed = claimed(store, &request(limit, world.now), world.now).await;
             assert!(claimed.len() <= limit);
             if claimed.is_empty() {
                 return mine;
@@ -72,8 +72,8 @@ async fn a_stop_waits_for_an_open_claim(world: &World) {
     let family = world.family(1).await;
     let (claimed, waiting) = (world.due_text(family).await, world.due_text(family).await);
     let mut tx = world.store.db().begin().await.unwrap();
-    let taken = claim(&mut tx, &request(1, world.now), world.now).await.unwrap();
-    assert_eq!(taken.iter().map(|c| c.id).collect::<Vec<_>>(), [claimed]);
+    let (taken, _) = claim(&mut tx, &request(1, world.now), world.now).await.unwrap();
+    assert_eq!(taken.iter().map(|(c, _)| c.id).collect::<Vec<_>>(), [claimed]);
     let second = world.second().await;
     let committed = RefCell::new(false);
     let stop = async {
@@ -151,7 +151,7 @@ async fn a_storm_of_stops_beside_claimers(world: &World) {
     let claimer = async |store: &Store| {
         while world.number(open).await != Some(0) {
             let before = stopped.borrow().clone();
-            let (_, claimed) = store.turn(&[], &request(3, world.now), world.now).await.unwrap();
+            let claimed = claimed(store, &request(3, world.now), world.now).await;
             assert!(claimed.iter().all(|c| !before.contains(&c.contact)), "claimed after their STOP");
         }
     };
@@ -239,7 +239,7 @@ async fn a_cancelled_campaign_beside_a_claim(world: &World) {
     let messages: Vec<NewMessage> = (0..9).map(|_| world.text(family)).collect();
     world.queue(&messages).await;
     let mut tx = world.store.db().begin().await.unwrap();
-    let taken = claim(&mut tx, &request(4, world.now), world.now).await.unwrap();
+    let (taken, _) = claim(&mut tx, &request(4, world.now), world.now).await.unwrap();
     assert_eq!(taken.len(), 4);
     let second = world.second().await;
     let cancelled = Change::CampaignCancelled { campaign: CAMPAIGN.into(), reason: "wrong link", at: world.now };

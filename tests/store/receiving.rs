@@ -1,12 +1,13 @@
 //! What arrives in one batch, what was revoked while it is being stored, and a STOP against everything that waits.
 
-use crate::store::made::{LIST, phone, request};
-use crate::support::{Engine, World, both_engines};
+use crate::store::made::{LIST, claimed, phone, request};
+use crate::support::{World, both_engines};
 use jiff::SignedDuration;
 use ringround::app::desk::Desk;
-use ringround::app::receiver::{Handed, Taken, take};
+use ringround::app::receiver::{Handed, Taken, join_strays, take};
 use ringround::clock::{Clock, VirtualClock};
 use ringround::config::Settings;
+use ringround::domain::change::{Change, Decision, MessageMove};
 use ringround::domain::consent::Standing;
 use ringround::domain::ids::Id;
 use ringround::domain::message::{NewMessage, Origin, State};
@@ -14,7 +15,13 @@ use ringround::domain::report::ReportStatus;
 use ringround::engine::may_send::Revocation;
 use ringround::store::Store;
 
-both_engines! { two_texts_of_one_sender_in_a_batch_mean_what_they_mean_in_turn, a_revocation_holds_until_the_store_has_it, a_stop_holds_for_a_test_too, a_report_belies_what_waits_to_be_sent_again, one_service_has_the_database_alone }
+both_engines! {
+    two_texts_of_one_sender_in_a_batch_mean_what_they_mean_in_turn,
+    a_revocation_holds_until_the_store_has_it,
+    a_stop_holds_for_a_test_too,
+    a_report_belies_what_waits_to_be_sent_again,
+    a_report_may_come_before_the_text_is_known,
+}
 
 async fn desk(world: &World) -> Desk {
     let (settings, _) = Settings::read(include_str!("../../config/demo.toml"));
@@ -78,7 +85,7 @@ async fn a_stop_holds_for_a_test_too(world: &World) {
     let late = test(world);
     world.queue(std::slice::from_ref(&late)).await;
     assert_eq!(world.claim(10).await, [answer.id], "an answer to their own text leaves, a test does not");
-    let (_, claimed) = world.store.turn(&[], &request(10, world.now), world.now).await.unwrap();
+    let claimed = claimed(&world.store, &request(10, world.now), world.now).await;
     assert!(claimed.is_empty());
 }
 
@@ -104,10 +111,37 @@ async fn a_report_belies_what_waits_to_be_sent_again(world: &World) {
     assert!(world.claim(10).await.is_empty(), "nothing is sent a second time");
 }
 
-async fn one_service_has_the_database_alone(world: &World) {
-    let first = world.store.alone().await.unwrap();
-    assert!(first.is_some());
-    let second = world.store.alone().await.unwrap();
-    assert_eq!(second.is_none(), world.engine == Engine::Postgres, "beside an SQLite file lies a lock file instead");
-    drop((first, second));
+/// A gateway whose reports carry nothing but its own id, and are faster than its answers.
+async fn a_report_may_come_before_the_text_is_known(world: &World) {
+    let desk = desk(world).await;
+    let family = world.family(1).await;
+    let report = |id: &str, reference: &str| Handed::Report {
+        reference: reference.into(),
+        gateway_id: Some(id.into()),
+        status: ReportStatus::Delivered,
+        detail: "delivered".into(),
+        opted_out: false,
+    };
+    let early =
+        [report("gw-1", ""), report("gw-1", ""), report("gw-2", ""), report("gw-3", "aaaaaaaaaaaaaaaaaaaaaaaa")];
+    let taken = take(&desk, "g", &early).await.unwrap();
+    assert_eq!(taken, [Taken::Stored, Taken::Repeat, Taken::Stored, Taken::Foreign], "a forged reference is not kept");
+    assert_eq!(world.store.stray_count().await.unwrap(), 2);
+    assert!(!world.store.pulse(world.now).await.unwrap().strays);
+
+    let message = world.text_in(family, State::Submitting).await;
+    let accepted =
+        MessageMove { gateway_id: Some("gw-1".into()), ..world.moved(message, State::Submitting, State::Accepted) };
+    world.done(Decision(vec![Change::MessageMoved(accepted)]).with_handles().0).await;
+    assert!(world.store.pulse(world.now).await.unwrap().strays);
+    assert!(join_strays(&desk).await.unwrap());
+    assert_eq!((world.state(message).await, world.store.stray_count().await.unwrap()), (State::Delivered, 1));
+    assert!(!join_strays(&desk).await.unwrap());
+    assert_eq!(take(&desk, "g", &[report("gw-1", "")]).await.unwrap(), [Taken::Repeat], "now it is known at once");
+
+    // Nobody ever knew the other one: a week, then it is forgotten.
+    let week = 7 * 24 * 3600;
+    assert!(!world.store.pulse(world.at(week - 1)).await.unwrap().ended);
+    assert!(world.store.pulse(world.at(week)).await.unwrap().ended);
+    assert_eq!(world.store.sweep(world.at(week)).await.unwrap().forgotten, 1);
 }

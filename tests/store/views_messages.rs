@@ -134,7 +134,8 @@ async fn both_sides_of_a_conversation(world: &World) {
         "at one instant theirs is first"
     );
     // Claimed a minute later, it is told at the time it was last claimed.
-    let claimed = world.store.turn(&[], &crate::store::made::request(1, world.at(95)), world.at(95)).await.unwrap().1;
+    let claimed =
+        crate::store::made::claimed(&world.store, &crate::store::made::request(1, world.at(95)), world.at(95)).await;
     assert_eq!(claimed[0].id, answer.id);
     let lines = world.store.conversation(family).await.unwrap();
     let last = lines.last().unwrap();

@@ -1,6 +1,6 @@
 //! What each change leaves in the rows, read back through the views.
 
-use crate::store::made::{CAMPAIGN, LIST, inbound, phone, request};
+use crate::store::made::{CAMPAIGN, LIST, claimed, inbound, phone, request};
 use crate::support::{World, both_engines};
 use ringround::domain::broadcast::Fate;
 use ringround::domain::campaign::CampaignState;
@@ -202,7 +202,7 @@ async fn many_messages_go_in_at_once(world: &World) {
     world.queue(&messages).await;
     assert_eq!(world.number("SELECT COUNT(*) FROM messages").await, Some(950));
     assert_eq!(world.number("SELECT COUNT(*) FROM bodies").await, Some(450));
-    let claimed = world.store.turn(&[], &request(1000, world.now), world.now).await.unwrap().1;
+    let claimed = claimed(&world.store, &request(1000, world.now), world.now).await;
     assert_eq!(claimed.len(), 0, "no campaign runs");
 }
 

@@ -8,8 +8,8 @@
 
 pub mod postgres;
 
-use jiff::Timestamp;
-use ringround::store::{Place, Store};
+use jiff::{SignedDuration, Timestamp};
+use ringround::store::{Place, Recruit, Store};
 use sqlx::AssertSqlSafe;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -74,6 +74,8 @@ impl World {
     async fn new(ground: &Ground) -> Self {
         let (store, _) = Store::migrate(&ground.place, SEED).await.unwrap();
         let now = "2022-01-24T12:00:00Z".parse().unwrap();
+        let first = Recruit { place: "here", agreement: "", settle: SignedDuration::from_secs(60) };
+        assert_eq!(store.enlist(&first, now).await.unwrap(), (1, 0), "epoch 1 is the first worker's");
         Self { store, engine: ground.engine, place: ground.place.clone(), now, next_id: AtomicI64::new(1) }
     }
 

@@ -16,6 +16,7 @@ pub(super) fn read_step(table: &Reader<'_>, campaign: &Campaign) -> Option<Step>
     let when = read_when(table, campaign);
     let not_after = read_not_after(table, campaign);
     let audience = table.table("audience").map(|a| read_audience(&a)).unwrap_or_default();
+    let may_resend = read_in_doubt(table);
     let stops_when_done = table.flag("stops_when_done").unwrap_or(false);
     let no_phone_reason = table.text("no_phone_reason").map(|(reason, _)| reason);
     let (web, phone) = read_doors(table);
@@ -31,11 +32,22 @@ pub(super) fn read_step(table: &Reader<'_>, campaign: &Campaign) -> Option<Step>
         phone,
         no_phone_reason,
         stops_when_done,
-        may_resend: false,
+        may_resend,
         fingerprint: String::new(),
     };
     step.fingerprint = fingerprint(&step);
     Some(step)
+}
+
+/// `in_doubt = "hold"` or `"resend"`: what becomes of a text of which nobody can say whether it arrived.
+fn read_in_doubt(table: &Reader<'_>) -> bool {
+    let Some((word, at)) = table.text("in_doubt") else { return false };
+    if !matches!(word.as_str(), "hold" | "resend") {
+        let message = format!("\"{word}\" is no policy for texts in doubt");
+        let hint = "write in_doubt = \"hold\" (a person decides) or in_doubt = \"resend\" (sent once more: some may get it twice)";
+        table.problem("campaign.in_doubt", at, message, hint);
+    }
+    word == "resend"
 }
 
 fn read_doors(table: &Reader<'_>) -> (Texts, Texts) {
@@ -195,8 +207,9 @@ fn fingerprint(step: &Step) -> String {
         When::Cron { cron, from, to } => format!("cron {cron} {from} {to}"),
     };
     let texts = |texts: &Texts| texts.iter().map(|(tag, (t, _))| format!("{tag}:{:?}", t.source())).collect::<String>();
+    let in_doubt = if step.may_resend { "|resend" } else { "" };
     let all = format!(
-        "{when}|{:?}|{:?}|{}|{}|{}",
+        "{when}|{:?}|{:?}|{}|{}|{}{in_doubt}",
         step.not_after,
         step.audience,
         step.stops_when_done,

@@ -4,11 +4,8 @@ use super::phone::Line;
 use super::{Callback, Entry, Report, State, Text, World, Written};
 use crate::domain::doubt::LookUp;
 use crate::domain::message::{Outcome, Refusal, RefusalClass};
-use crate::gateway::Submission;
+use crate::gateway::{LONGEST_REQUEST, Probed, Submission};
 use jiff::{SignedDuration, Timestamp};
-
-/// The caller's total timeout for one request.
-const TIMEOUT: SignedDuration = SignedDuration::from_secs(20);
 
 impl World {
     /// One request: what comes of it, and how long the answer takes.
@@ -26,6 +23,18 @@ impl World {
             Some(id) => LookUp::Found { gateway_id: id.clone() },
             None => LookUp::Absent,
         }
+    }
+}
+
+impl World {
+    /// Is anybody there?
+    pub fn probe(&self) -> Probed {
+        let mut state = self.state();
+        if state.is_out() {
+            state.faults.refused_connections += 1;
+            return Probed::Failed(Outcome::NotSent { reason: "the gateway refuses connections".to_owned() });
+        }
+        Probed::There
     }
 }
 
@@ -58,7 +67,7 @@ impl State {
         if lost {
             self.faults.lost_answers.push((now, submission.reference.clone()));
             let reason = "no answer within 20 seconds".to_owned();
-            return (TIMEOUT, Outcome::Unclear { reason });
+            return (LONGEST_REQUEST, Outcome::Unclear { reason });
         }
         (answers_in, Outcome::Accepted { gateway_id })
     }

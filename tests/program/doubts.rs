@@ -1,0 +1,189 @@
+//! Doubts as a comms officer meets them: what is shown, what is asked, what is refused, what the ledger keeps.
+
+use crate::{installation, ringround};
+use ringround::store::{Place, Store};
+use serde_json::Value;
+use sqlx::AssertSqlSafe;
+use std::fs;
+use std::path::Path;
+
+const CAMPAIGN: &str = "schema = 1\nid = \"now\"\ntitle = \"t\"\nlist = \"send\"\n[milestones]\nbegins = 2030-01-24T12:00:00\n\
+    [[step]]\nid = \"opening\"\nat = \"begins\"\nnot_after = \"+3h\"\n[step.everyone]\nen = \"Ring 01632 960001\"\n";
+
+fn sql(folder: &Path, statements: &[String]) {
+    let place = Place::new(&format!("sqlite:{}", folder.join("ringround.db").display()));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let store = Store::open(&place).await.unwrap();
+        let mut tx = store.db().begin().await.unwrap();
+        for statement in statements {
+            tx.run(AssertSqlSafe(statement.clone()), vec![]).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        store.close().await;
+    });
+}
+
+/// Texts 9001, 9002… to the sample's people, one in each of these states; of use until 2100, or until 2000.
+fn with_doubts(states: &[(&str, bool)]) -> tempfile::TempDir {
+    let folder = installation();
+    fs::write(folder.path().join("parents.csv"), include_bytes!("../../config/sample-parents.csv")).unwrap();
+    fs::write(folder.path().join("now.toml"), CAMPAIGN).unwrap();
+    ringround(folder.path(), &["import", "parents.csv"]);
+    assert_eq!(ringround(folder.path(), &["campaign", "apply", "now.toml"]).code, 0);
+    assert_eq!(ringround(folder.path(), &["campaign", "start", "now", "--yes-to", "33"]).code, 0);
+    let mut statements = vec![
+        "INSERT INTO bodies (id, body) VALUES (1, 'Ring 01632 960001')".to_owned(),
+        "INSERT INTO broadcasts (id, campaign, step, local_time, pass, due_at, not_after, fate, filled_to, opened_at)
+         VALUES (8000, 'now', 'opening', 'once', 1, 0, 0, 'filled', 0, 0)"
+            .to_owned(),
+    ];
+    for (n, (state, in_time)) in states.iter().enumerate() {
+        let not_after = if *in_time { 4_102_444_800_000_i64 } else { 946_684_800_000 };
+        statements.push(format!(
+            "INSERT INTO messages (id, contact_id, broadcast_id, campaign, list, body_id, parts, not_before, not_after,
+               state, reason, attempts, epoch, absent, created_at, ask_at)
+             SELECT {}, k.contact_id, 8000, 'now', 'send', 1, 1, 0, {not_after}, '{state}', 'nobody could say', 1, 1, 0,
+               1643025600000, 4102444800000 FROM consents k WHERE k.standing = 'in' ORDER BY k.contact_id LIMIT 1 OFFSET {n}",
+            9001 + n
+        ));
+    }
+    sql(folder.path(), &statements);
+    folder
+}
+
+fn json(folder: &Path, arguments: &[&str]) -> Vec<Value> {
+    let said = ringround(folder, &[arguments, &["--json"]].concat());
+    said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn states(folder: &Path) -> Value {
+    json(folder, &["status"])[0]["states"].clone()
+}
+
+#[test]
+fn doubts_are_shown_with_age_reason_and_masked_numbers() {
+    let folder = with_doubts(&[("unresolved", true), ("unresolved", false), ("in_doubt", true), ("delivered", true)]);
+    let list = ringround(folder.path(), &["doubts", "list"]);
+    assert_eq!(list.code, 0, "{}", list.err);
+    assert!(list.out.contains("  9001  +44•••••••") && list.out.contains("now/opening"), "{}", list.out);
+    assert!(list.out.contains("unresolved for") && list.out.contains("since 2022-01-24 12:00Z"), "{}", list.out);
+    assert!(list.out.contains("nobody could say") && list.out.contains("past its deadline"), "{}", list.out);
+    assert!(list.out.contains("ringround doubts resolve NUMBER… --as"), "{}", list.out);
+    for hidden in ["07700", "447700", "01632", "9004"] {
+        assert!(!list.out.contains(hidden), "{hidden}: {}", list.out);
+    }
+    assert!(ringround(folder.path(), &["doubts", "list", "--reveal"]).out.contains("+447700900"));
+    assert!(ringround(folder.path(), &["doubts", "list", "--texts", "--reveal"]).out.contains("Ring 01632 960001"));
+    let lines = json(folder.path(), &["doubts", "list", "--campaign", "now"]);
+    assert_eq!(lines.len(), 3);
+    assert_eq!((&lines[0]["id"], &lines[0]["state"]), (&9001.into(), &"unresolved".into()));
+    assert_eq!((&lines[0]["can_be_sent_again"], &lines[1]["can_be_sent_again"]), (&true.into(), &false.into()));
+    assert_eq!((&lines[2]["state"], &lines[0]["since"]), (&"in_doubt".into(), &"2022-01-24T12:00:00Z".into()));
+    assert!(lines[0]["age_seconds"].as_i64().unwrap() > 0 && lines[0]["text"].is_null());
+    assert_eq!(ringround(folder.path(), &["doubts", "list", "--campaign", "nowhere"]).code, 1);
+
+    for command in [&["status"][..], &["campaign", "show", "now"]] {
+        let words = ringround(folder.path(), command).out;
+        assert!(words.contains("a person must decide: 2 texts, the oldest for"), "{command:?}: {words}");
+        assert!(words.contains("still being settled: 1 text, the oldest for"), "{command:?}: {words}");
+        let doubts = &json(folder.path(), command)[0]["doubts"];
+        assert_eq!((&doubts["unresolved"], &doubts["in_doubt"]), (&2.into(), &1.into()));
+        assert_eq!(doubts["oldest"], "2022-01-24T12:00:00Z");
+    }
+    let none = installation();
+    assert_eq!(ringround(none.path(), &["doubts", "list"]).out, "No text is in doubt.\n");
+    let clean = ringround(none.path(), &["status"]).out;
+    assert!(!clean.contains("doubt"), "{clean}");
+}
+
+#[test]
+fn a_person_decides_about_one_and_says_why() {
+    let folder = with_doubts(&[("unresolved", true), ("unresolved", false), ("in_doubt", true), ("unresolved", true)]);
+    let resolve = |rest: &[&str]| ringround(folder.path(), &[&["doubts", "resolve"], rest].concat());
+    assert_eq!(resolve(&["9001", "--as", "arrived"]).code, 2, "without a reason nothing is decided");
+    assert_eq!(resolve(&["9001", "--as", "arrived", "--why", ""]).code, 2);
+    assert_eq!(resolve(&["--as", "arrived", "--why", "x"]).code, 2, "about which?");
+    assert_eq!(resolve(&["9001", "--all", "--as", "arrived", "--why", "x"]).code, 2);
+    let done = resolve(&["9001", "--as", "arrived", "--why", "rang them: they have it"]);
+    assert_eq!((done.code, done.out.as_str()), (0, "1 text: counts as arrived.\n"), "{}", done.err);
+    let again = resolve(&["9001", "--as", "drop", "--why", "x"]);
+    assert_eq!(again.code, 1);
+    assert!(again.err.contains("text 9001 waits for nobody's decision"), "{}", again.err);
+    let late = resolve(&["9002", "--as", "send-again", "--why", "x"]);
+    assert_eq!(late.code, 1);
+    assert!(late.err.contains("past its deadline") && late.err.contains("hint: decide --as"), "{}", late.err);
+    let asked = resolve(&["9003", "--as", "drop", "--why", "x"]);
+    assert_eq!(asked.code, 1);
+    assert!(asked.err.contains("still in doubt"), "{}", asked.err);
+    assert!(resolve(&["77", "--as", "drop", "--why", "x"]).err.contains("there is no text 77"));
+    assert_eq!(resolve(&["9004", "--as", "send-again", "--why", "x"]).out, "1 text: is sent again.\n");
+    let now = states(folder.path());
+    assert_eq!((&now["accepted"], &now["queued"]), (&1.into(), &1.into()));
+    assert_eq!((&now["unresolved"], &now["in_doubt"]), (&1.into(), &1.into()));
+
+    let contacts = json(folder.path(), &["contacts", "list", "--reveal"]);
+    let kept = contacts.iter().take(4).any(|contact| {
+        let shown = json(folder.path(), &["contacts", "show", contact["number"].as_str().unwrap(), "--reveal"]);
+        shown[0]["ledger"].as_array().unwrap().iter().any(|entry| {
+            let by = entry["actor"].as_str().unwrap();
+            entry["kind"] == "doubt_decided" && entry["source"] == "rang them: they have it" && by.starts_with("admin:")
+        })
+    });
+    assert!(kept, "the ledger says who and why");
+}
+
+#[test]
+fn a_decision_about_many_wants_their_number_said() {
+    let folder = with_doubts(&[("unresolved", true), ("unresolved", false), ("in_doubt", true), ("unresolved", true)]);
+    let all = ["doubts", "resolve", "--campaign", "now", "--as", "send-again", "--why", "nobody had it"];
+    let silent = ringround(folder.path(), &all);
+    assert_eq!(silent.code, 4);
+    assert!(silent.err.contains("2 texts would be") && silent.err.contains("--yes-to 2"), "{}", silent.err);
+    assert_eq!(ringround(folder.path(), &[&all[..], &["--yes-to", "400"]].concat()).code, 4);
+    assert_eq!(states(folder.path())["unresolved"], 3, "nothing was decided");
+    let done = ringround(folder.path(), &[&all[..], &["--yes-to", "2"]].concat());
+    assert_eq!(done.code, 3, "one could not be decided so: {}", done.err);
+    assert!(done.out.contains("2 texts are sent again.") && done.out.contains("9002"), "{}", done.out);
+    let rest = ["doubts", "resolve", "--all", "--as", "drop", "--why", "too late", "--yes-to", "1"];
+    let dropped = json(folder.path(), &rest);
+    assert_eq!((&dropped[0]["doubts"], &dropped[0]["as"]), (&1.into(), &"drop".into()));
+    let now = states(folder.path());
+    assert_eq!((&now["queued"], &now["cancelled"], &now["unresolved"]), (&2.into(), &1.into(), &0.into()));
+    let nothing = ringround(folder.path(), &rest);
+    assert_eq!((nothing.code, nothing.out.as_str()), (0, "No text waits for a decision.\n"));
+}
+
+#[test]
+fn who_left_is_never_sent_again() {
+    let folder = with_doubts(&[("unresolved", true)]);
+    sql(folder.path(), &["UPDATE consents SET standing = 'out'".to_owned()]);
+    let refused = ringround(folder.path(), &["doubts", "resolve", "9001", "--as", "send-again", "--why", "x"]);
+    assert_eq!(refused.code, 1);
+    assert!(refused.err.contains("somebody who has left"), "{}", refused.err);
+    assert_eq!(states(folder.path())["unresolved"], 1);
+}
+
+#[test]
+fn a_step_that_may_send_twice_is_said_beforehand() {
+    let folder = installation();
+    let check = |in_doubt: &str| {
+        let source = CAMPAIGN.replace("[step.everyone]", &format!("in_doubt = \"{in_doubt}\"\n[step.everyone]"));
+        fs::write(folder.path().join("now.toml"), source).unwrap();
+        ringround(folder.path(), &["check", "now.toml"])
+    };
+    let held = check("hold");
+    assert_eq!((held.code, held.out.contains("0 warnings")), (0, true), "{}", held.err);
+    let resend = check("resend");
+    assert_eq!(resend.code, 0);
+    assert!(resend.err.contains("some people may get it twice"), "{}", resend.err);
+    let wrong = check("retry");
+    assert_eq!(wrong.code, 3);
+    assert!(wrong.err.contains("is no policy") && wrong.err.contains("in_doubt = \"hold\""), "{}", wrong.err);
+    check("resend");
+    assert_eq!(ringround(folder.path(), &["campaign", "apply", "now.toml"]).code, 0);
+    let plan = ["plan", "now", "--from", "2030-01-24T09:00"];
+    let words = ringround(folder.path(), &plan).out;
+    assert!(words.contains("some people may get it twice"), "{words}");
+    assert_eq!(json(folder.path(), &plan)[0]["occurrences"][0]["in_doubt"], "resend");
+}
