@@ -4,10 +4,11 @@ use super::sim::{Event, Fail, Sim, Who};
 use super::tally::Fault;
 use super::world::{Callback, Line, Said};
 use jiff::{SignedDuration, Timestamp};
+use ringround::domain::broadcast::Fate;
 use ringround::domain::campaign::CampaignState;
 use ringround::domain::change::{Change, Decision, MessageMove};
-use ringround::domain::consent::{Event as Entry, EventKind};
 use ringround::domain::contact::{ContactDraft, Edit, Internet, Permission};
+use ringround::domain::doubt::DoubtVerdict;
 use ringround::domain::ids::{Id, Ids};
 use ringround::domain::message::{Bar, State};
 use ringround::domain::pause::Pause;
@@ -15,6 +16,7 @@ use ringround::domain::phone::Phone;
 use ringround::domain::reference::Mint;
 use ringround::domain::report::ReportStatus;
 use ringround::engine::admit::{Existing, Source, admit};
+use ringround::engine::doubt::decide;
 use ringround::engine::leave::{Ground, leave};
 use ringround::engine::may_send::Revocation;
 use ringround::engine::plan;
@@ -43,6 +45,8 @@ pub enum Act {
     Forge,
     Backup,
     Restore,
+    AfterRestore,
+    ClockIsRight,
     Mishap(Mishap),
 }
 
@@ -187,20 +191,26 @@ impl Sim {
         some(self, 15, Act::Test, None);
         some(self, 25, Act::Hold, Some(Act::Release));
         some(self, 40, Act::Review, None);
-        some(self, 50, Act::Decide, None);
+        for _ in 0..3 {
+            some(self, 50, Act::Decide, None);
+        }
         some(self, 15, Act::Forge, None);
         for _ in 0..2 {
             let someone = self.random.usize(..self.plan.contacts);
             some(self, 10, Act::Leave(someone), None);
         }
-        some(self, 8, Act::Mishap(Mishap::Clock(SignedDuration::from_secs(3600))), None);
-        some(self, 8, Act::Mishap(Mishap::Clock(SignedDuration::from_secs(-3600))), None);
+        if !self.plan.restores {
+            // A restored database on a machine whose clock is behind knows neither what was sent nor that it is late.
+            let back = SignedDuration::from_secs([-3600, -200, -20, -3][self.random.usize(..4)]);
+            some(self, 8, Act::Mishap(Mishap::Clock(SignedDuration::from_secs(3600))), None);
+            some(self, 14, Act::Mishap(Mishap::Clock(back)), Some(Act::ClockIsRight));
+        }
         let hours = SignedDuration::from_mins(self.random.i64(5..400));
         some(self, 8, Act::Mishap(Mishap::Suspend(hours)), None);
         let seconds = SignedDuration::from_secs(self.random.i64(20..90));
         some(self, 60, Act::Mishap(Mishap::Freeze(seconds)), None);
-        if self.plan.workers == 1 {
-            some(self, 6, Act::Backup, Some(Act::Restore));
+        if self.plan.workers == 1 && self.plan.restores {
+            some(self, 60, Act::Backup, Some(Act::Restore));
         }
         for (at, act) in plan {
             self.at(at, Event::Act(Box::new(act)));
@@ -277,6 +287,7 @@ impl Sim {
 
     /// A person's command, carried out by a process that lives; if none does, it waits a little.
     pub fn act(&mut self, act: Act) {
+        self.say(|| format!("{act:?}"));
         match act {
             Act::Mishap(mishap) => return self.mishaps.push(mishap),
             Act::Restore => return self.restore(),
@@ -301,18 +312,18 @@ impl Sim {
     fn carry_out(&mut self, who: Who, act: &Act) -> Result<(), Fail> {
         self.stock(who)?;
         let now = self.own_now(who);
-        let mut ids = std::mem::replace(&mut self.process(who).memory.ids, Ids::new(0..0));
+        let mut ids = std::mem::replace(&mut self.memory(who).ids, Ids::new(0..0));
         let (decisions, leaves) = self.decided(act, now, &mut ids);
-        self.process(who).memory.ids = ids;
+        self.memory(who).ids = ids;
         if decisions.is_empty() {
             return Ok(());
         }
         for contact in &leaves {
-            self.process(who).memory.revoke(*contact, Revocation::Left(None));
+            self.memory(who).revoke(*contact, Revocation::Left(None));
         }
         self.store(who, |model| model.commit(&decisions, now))?;
         let after = self.own_now(who);
-        self.process(who).memory.revoked(&leaves, after);
+        self.memory(who).revoked(&leaves, after);
         for contact in leaves {
             let order = self.model.stored.len();
             let phone = self.model.contacts[&contact].phone.e164().to_owned();
@@ -376,6 +387,11 @@ impl Sim {
             }
             Act::Review => self.reviewed(now, ids),
             Act::Decide => (self.decide(now, ids), Vec::new()),
+            Act::AfterRestore => (self.after_restore(now, ids), Vec::new()),
+            Act::ClockIsRight => {
+                self.model.seen = Some(now);
+                (vec![ringround::engine::pause::resume(Pause::Clock, GROUND, now, ids)], Vec::new())
+            }
             _ => (Vec::new(), Vec::new()),
         }
     }
@@ -409,20 +425,42 @@ impl Sim {
             self.model.messages.values().filter(|m| m.state == State::Unresolved).map(|m| m.new.id).collect();
         let mut decisions = Vec::new();
         for id in open {
-            let (to, fault) = match self.random.u8(..4) {
-                0 => (State::Accepted, Fault::DecidedSent),
-                1 => (State::Queued, Fault::DecidedResend),
-                2 => (State::Cancelled, Fault::DecidedDrop),
+            let (verdict, fault) = match self.random.u8(..4) {
+                0 => (DoubtVerdict::Arrived, Fault::DecidedSent),
+                1 => (DoubtVerdict::SendAgain, Fault::DecidedResend),
+                2 => (DoubtVerdict::Drop, Fault::DecidedDrop),
                 _ => continue,
             };
-            self.tally.hit(fault);
-            self.judge.decided(id);
-            let next_at = (to != State::Cancelled).then_some(now + SignedDuration::from_hours(1));
-            let next_at = if to == State::Queued { Some(now) } else { next_at };
-            let moved = MessageMove { next_at, ..MessageMove::new(id, State::Unresolved, to, now).because("as they said") };
-            let event = Entry::new(ids.take(), now, EventKind::DoubtDecided, "admin:test", "doubts");
-            decisions.push(Decision(vec![Change::MessageMoved(moved), Change::Recorded(event)]));
+            let doubt = self.model.open_doubt(id);
+            if let Ok(decision) = decide(&doubt, verdict, GROUND, self.plan.report_within, now, ids) {
+                self.tally.hit(fault);
+                self.judge.decided(id);
+                decisions.push(decision);
+            }
         }
+        decisions
+    }
+
+    /// What came due since the backup may have been sent, and is not sent again.
+    fn after_restore(&mut self, now: Timestamp, ids: &mut Ids) -> Vec<Decision> {
+        if !self.model.pauses.contains_key(Pause::Fence.as_str()) {
+            return Vec::new();
+        }
+        let mut decisions = Vec::new();
+        for known in self.running() {
+            for due in plan::due(&known.campaign, known.planned_until, now) {
+                decisions.push(Decision::from(Change::BroadcastOpened {
+                    id: ids.take(),
+                    campaign: known.id.clone(),
+                    occurrence: due.occurrence,
+                    fate: Fate::Missed,
+                    reason: Some("the database was restored: it may have been sent already".to_owned()),
+                    at: now,
+                }));
+            }
+            decisions.push(Change::CursorMoved { campaign: known.id, to: now }.into());
+        }
+        decisions.push(ringround::engine::pause::resume(Pause::Fence, GROUND, now, ids));
         decisions
     }
 
@@ -465,12 +503,12 @@ impl Sim {
         for w in 0..self.hands.len() {
             self.kill(w);
         }
-        let epoch = self.model.epoch;
         self.model = backup;
-        self.model.epoch = epoch;
         let (now, settle) = (self.now + self.hands[0].offset, self.plan.settle);
-        self.model.restored(settle, now);
+        self.model.fence(settle, now);
         self.generations.push((self.model.next_id, u32::try_from(self.generations.len()).unwrap() + 1));
+        let later = self.now + SignedDuration::from_secs(self.random.i64(60..7200));
+        self.at(later, Event::Act(Box::new(Act::AfterRestore)));
         self.mint = Mint::new(&self.generations, [7; 32]);
         self.count_edges();
     }
@@ -482,12 +520,16 @@ impl Sim {
                 self.tally.hit(if by.is_negative() { Fault::ClockBack } else { Fault::ClockForward });
                 self.say(|| format!("the clock jumps by {by}"));
                 self.hands[who.w].offset += by;
+                self.hands[who.w].jumped += by;
             }
             Mishap::Clock(_) => {}
             Mishap::Suspend(by) => {
                 self.tally.hit(Fault::Suspended);
                 self.say(|| format!("everything is suspended for {by}"));
                 self.now += by;
+                for hand in &mut self.hands {
+                    hand.jumped += by;
+                }
             }
             Mishap::Freeze(by) => {
                 if self.hands.len() == 1 || self.hands.iter().any(|hand| hand.frozen) {

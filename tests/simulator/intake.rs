@@ -11,7 +11,7 @@ use ringround::domain::ids::{Id, Ids};
 use ringround::domain::inbound::InboundText;
 use ringround::domain::message::State;
 use ringround::domain::phone::Phone;
-use ringround::domain::report::DeliveryReport;
+use ringround::domain::report::{DeliveryReport, StrayReport};
 use ringround::engine::may_send::Revocation;
 use ringround::engine::{inbound, report};
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,11 +29,13 @@ pub struct Memory {
     revoked: BTreeMap<Id, Vec<(Revocation, Option<Timestamp>)>>,
     /// Texts of which a report came before, or instead of, an answer: the gateway has them.
     pub arrived: BTreeSet<Id>,
+    /// Nobody answers at the gateway.
+    pub away: bool,
 }
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { ids: Ids::new(0..0), revoked: BTreeMap::new(), arrived: BTreeSet::new() }
+        Self { ids: Ids::new(0..0), revoked: BTreeMap::new(), arrived: BTreeSet::new(), away: false }
     }
 }
 
@@ -116,7 +118,7 @@ impl Sim {
             self.take_one(who, &posts[at].callback, &mut revoked)?;
         }
         let now = self.own_now(who);
-        self.process(who).memory.revoked(&revoked, now);
+        self.memory(who).revoked(&revoked, now);
         Ok(())
     }
 
@@ -124,8 +126,7 @@ impl Sim {
         for _ in 0..TRIES {
             let Looked::Decided(decision, revoked) = self.look(who, callback)? else { return Ok(()) };
             all.extend(self.remember(who, revoked));
-            let only_stored = matches!(callback, Callback::Report { .. })
-                && matches!(decision.0.first(), Some(Change::ReportStored(_)));
+            let only_stored = matches!(decision.0.first(), Some(Change::ReportStored(_) | Change::StrayKept(_)));
             let now = self.own_now(who);
             if self.store(who, |model| model.commit(&[decision], now))? == [true] || only_stored {
                 return Ok(());
@@ -137,7 +138,7 @@ impl Sim {
     /// Before the commit: from here on nothing of theirs leaves.
     fn remember(&mut self, who: Who, revoked: Option<(Id, Revocation)>) -> Option<Id> {
         let (contact, revocation) = revoked?;
-        self.process(who).memory.revoke(contact, revocation);
+        self.memory(who).revoke(contact, revocation);
         Some(contact)
     }
 
@@ -164,7 +165,7 @@ impl Sim {
         if let Some(row) = self.model.inbounds.get(&(GATEWAY.to_owned(), gateway_id.to_owned())) {
             // The commit that was thought to have failed has not: the store has what they revoked.
             let contact = row.contact;
-            self.process(who).memory.revoked(contact.as_slice(), now);
+            self.memory(who).revoked(contact.as_slice(), now);
             return Looked::Nothing;
         }
         let from = self.phone(raw_from);
@@ -172,7 +173,7 @@ impl Sim {
         let rows = self.model.campaigns.iter().filter(|(_, row)| row.state == CampaignState::Running);
         let running: Vec<(String, String)> = rows.map(|(id, row)| (id.clone(), row.list.clone())).collect();
         let settings = std::rc::Rc::clone(&self.settings);
-        let ids = &mut self.process(who).memory.ids;
+        let ids = &mut self.memory(who).ids;
         let text = InboundText {
             id: ids.take(),
             gateway: GATEWAY.to_owned(),
@@ -192,19 +193,36 @@ impl Sim {
         let Callback::Report { reference, gateway_id, status, detail, opted_out } = callback else {
             return Looked::Nothing;
         };
-        let Some(message) = self.mint.message(reference) else { return Looked::Nothing };
-        let Some(row) = self.model.messages.get(&message) else { return Looked::Nothing };
-        let (state, contact) = (row.state, row.new.contact);
         let now = self.own_now(who);
+        let fingerprint = format!("{reference} {} {detail}", status.as_str());
+        let found = self.mint.message(reference).and_then(|id| Some((id, self.model.messages.get(&id)?)));
+        let Some((message, row)) = found else {
+            // About a text that is not known yet, or no more. A reference that we never made is nothing of ours.
+            if !self.mint.is_ours(reference) {
+                return Looked::Nothing;
+            }
+            let stray = StrayReport {
+                id: self.memory(who).ids.take(),
+                gateway: GATEWAY.to_owned(),
+                fingerprint,
+                gateway_id: gateway_id.clone(),
+                status: *status,
+                detail: detail.clone(),
+                opted_out: *opted_out,
+                received_at: now,
+            };
+            return Looked::Decided(Change::StrayKept(stray).into(), None);
+        };
+        let (state, contact) = (row.state, row.new.contact);
         let within = self.plan.report_within;
         if matches!(state, State::Queued | State::Submitting | State::InDoubt) {
-            self.process(who).memory.arrived.insert(message);
+            self.memory(who).arrived.insert(message);
         }
-        let ids = &mut self.process(who).memory.ids;
+        let ids = &mut self.memory(who).ids;
         let stored = DeliveryReport {
             id: ids.take(),
             gateway: GATEWAY.to_owned(),
-            fingerprint: format!("{reference} {} {detail}", status.as_str()),
+            fingerprint,
             message,
             contact,
             gateway_id: Some(gateway_id.clone()),

@@ -163,7 +163,7 @@ impl Judge {
                 self.forgotten.insert(phone.clone());
             }
         }
-        let generations = [(0, 1), (backup.next_id, 2)];
+        let generations = [(0, 1), (backup.next_id + 1, 2)]; // the fence's own event takes an id first
         self.mint = Mint::new(&generations, [7; 32]);
         self.heard_ids.retain(|id| lost.inbounds.keys().all(|(_, known)| known != id) || backup.inbounds.keys().any(|(_, known)| known == id));
         self.looked_at.clear();

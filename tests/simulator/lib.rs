@@ -16,15 +16,37 @@ pub mod engine;
 
 /// What the engine's store is asked and answers: the same as in `src/store`, where it stands beside its SQL.
 pub mod store {
-    use jiff::Timestamp;
+    use crate::domain::message::Claimed;
+    use jiff::{SignedDuration, Timestamp};
+
+    /// See `src/store/workers.rs`.
+    pub const LEASE: SignedDuration = SignedDuration::from_secs(30);
 
     /// See `src/store/claim.rs`.
     #[derive(Clone, Debug)]
     pub struct ClaimRequest {
         pub limit: usize,
+        pub line: LineTerms,
         pub epoch: i64,
         pub latest: Timestamp,
         pub quiet: Vec<String>,
+    }
+
+    /// See `src/store/claim.rs`.
+    #[derive(Clone, Debug)]
+    pub struct LineTerms {
+        pub gateway: String,
+        pub spacing: SignedDuration,
+        pub per_day: Option<i64>,
+        pub ahead: SignedDuration,
+    }
+
+    /// See `src/store/claim.rs`.
+    #[derive(Clone, Debug, Default)]
+    pub struct Turn {
+        pub applied: Vec<bool>,
+        pub claimed: Vec<(Claimed, Timestamp)>,
+        pub line_free_at: Option<Timestamp>,
     }
 
     /// See `src/store/pulse.rs`.
@@ -36,6 +58,9 @@ pub mod store {
         pub doubts: bool,
         pub filling: bool,
         pub paused: bool,
+        pub fenced: bool,
+        pub strays: bool,
+        pub line_paused: bool,
         pub campaigns: i64,
         pub next: Option<Timestamp>,
     }
@@ -45,20 +70,24 @@ pub mod store {
     pub struct Swept {
         pub expired: u64,
         pub doubted: u64,
+        pub forgotten: u64,
         pub closed: u64,
     }
 }
 
 pub mod acts;
+pub mod fixes;
 pub mod intake;
 pub mod judge;
-pub mod leases;
 pub mod model;
 pub mod reports;
 pub mod rows;
 pub mod run;
 pub mod seed;
+pub mod sending;
 pub mod shell;
 pub mod sim;
 pub mod tally;
+pub mod views;
+pub mod workers;
 pub mod world;

@@ -5,19 +5,18 @@
 //! error (a move off the chart, a message to nobody) is a panic here: no run may come there.
 
 use super::rows::{Broadcast, CampaignLine, Inbound, Message, Worker};
-use jiff::{SignedDuration, Timestamp};
-use ringround::domain::broadcast::{Fate, Occurrence, OpenBroadcast};
+use super::workers::{Fenced, KEPT_FOR, Shared};
+use jiff::Timestamp;
+use ringround::domain::broadcast::{Fate, Occurrence};
 use ringround::domain::campaign::CampaignState;
 use ringround::domain::change::{Change, Decision, MessageMove};
 use ringround::domain::consent::{Event, Standing};
-use ringround::domain::contact::{Candidate, Contact};
-use ringround::domain::doubt::Doubt;
+use ringround::domain::contact::Contact;
 use ringround::domain::ids::{Id, Ids};
 use ringround::domain::message::{Claimed, Edge, NewMessage, Origin, State};
-use ringround::domain::phone::Phone;
-use ringround::domain::report::DeliveryReport;
+use ringround::domain::report::{DeliveryReport, StrayReport};
 use ringround::engine::may_send::{Facts, WIRE_SLACK, may_send};
-use ringround::store::{ClaimRequest, Pulse, Swept};
+use ringround::store::{ClaimRequest, Swept, Turn};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Instants are kept as milliseconds.
@@ -56,14 +55,19 @@ pub struct Model {
     reported: BTreeSet<(String, String)>,
     pub polled: BTreeMap<String, String>,
     pub workers: BTreeMap<i64, Worker>,
+    pub lines: BTreeMap<String, Shared>,
+    pub strays: BTreeMap<Id, StrayReport>,
+    pub handles: BTreeMap<String, Id>,
+    /// The last hour that the database has seen.
+    pub seen: Option<Timestamp>,
     pub next_id: Id,
     pub epoch: i64,
     /// Queued messages by deadline, and by when they may leave.
-    by_end: BTreeSet<(Timestamp, Id)>,
-    by_start: BTreeSet<(Timestamp, Id)>,
-    held: BTreeSet<(Timestamp, Id)>,
-    doubts: BTreeSet<(Timestamp, Id)>,
-    unreported: BTreeSet<(Timestamp, Id)>,
+    pub(super) by_end: BTreeSet<(Timestamp, Id)>,
+    pub(super) by_start: BTreeSet<(Timestamp, Id)>,
+    pub(super) held: BTreeSet<(Timestamp, Id)>,
+    pub(super) doubts: BTreeSet<(Timestamp, Id)>,
+    pub(super) unreported: BTreeSet<(Timestamp, Id)>,
     pub submitting: BTreeSet<Id>,
     /// Every edge passed, in order; E1 has none.
     pub passed: Vec<(Id, Edge)>,
@@ -125,11 +129,7 @@ impl Model {
                 *self.touched.entry(*contact).or_default() += 1;
                 u64::from(self.dones.insert((*contact, campaign.clone())))
             }
-            Change::Recorded(event) => {
-                assert!(self.events.insert(event.id, event.clone()).is_none(), "an event's id is given out once");
-                self.ledger.push(event.id);
-                1
-            }
+            Change::Recorded(event) => self.record(event),
             Change::InboundReceived { text, contact, meaning, needs_person } => {
                 let key = (text.gateway.clone(), text.gateway_id.clone());
                 if self.inbounds.contains_key(&key) {
@@ -221,7 +221,20 @@ impl Model {
                 }
                 u64::from(new)
             }
+            Change::StrayKept(stray) => self.keep_stray(stray),
+            Change::StrayJoined { stray } => u64::from(self.strays.remove(stray).is_some()),
+            Change::HandleKept { gateway_id, message } => {
+                let new = !self.handles.contains_key(gateway_id);
+                self.handles.entry(gateway_id.clone()).or_insert(*message);
+                u64::from(new)
+            }
         }
+    }
+
+    pub(super) fn record(&mut self, event: &Event) -> u64 {
+        assert!(self.events.insert(event.id, event.clone()).is_none(), "an event's id is given out once");
+        self.ledger.push(event.id);
+        1
     }
 
     fn add_contact(&mut self, contact: &Contact) -> u64 {
@@ -318,7 +331,14 @@ impl Model {
             if let (State::Queued, Some(at)) = (moved.to, moved.next_at) {
                 row.not_before = ms(at);
             }
-            row.ask_at = moved.next_at.filter(|_| matches!(moved.to, State::InDoubt | State::Accepted)).map(ms);
+            // What goes out again under the same id keeps the end of its window there until it has left.
+            row.ask_at = match (moved.from, moved.to) {
+                (State::Submitting, State::Queued) => row.ask_at,
+                (_, State::InDoubt | State::Accepted) => moved.next_at.map(ms),
+                (_, State::Queued) => moved.repeat_until.map(ms),
+                _ => None,
+            };
+            row.new.may_resend &= !moved.by_policy;
             if moved.from == State::Submitting {
                 row.answered_at = Some(ms(moved.at));
             }
@@ -377,13 +397,23 @@ impl Model {
         }
     }
 
-    /// Outcomes recorded and the next messages claimed, in one transaction.
-    pub fn turn(&mut self, outcomes: &[Decision], request: &ClaimRequest, now: Timestamp) -> (Vec<bool>, Vec<Claimed>) {
+    /// The lease renewed, outcomes recorded and the next messages claimed, in one transaction.
+    pub fn turn(&mut self, outcomes: &[Decision], request: &ClaimRequest, now: Timestamp) -> Result<Turn, Fenced> {
+        self.renew(request.epoch, now)?;
         let applied = self.commit(outcomes, now);
-        (applied, self.claim(request, now))
+        if request.limit == 0 {
+            return Ok(Turn { applied, ..Turn::default() });
+        }
+        Ok(match self.line(&request.line, now) {
+            Err(free_at) => Turn { applied, claimed: Vec::new(), line_free_at: Some(free_at) },
+            Ok((starts, line)) => {
+                let claimed = self.claim(request, starts.min(request.limit), now);
+                Turn { applied, claimed: self.starts(&request.line, line, claimed), line_free_at: None }
+            }
+        })
     }
 
-    fn claim(&mut self, request: &ClaimRequest, now: Timestamp) -> Vec<Claimed> {
+    fn claim(&mut self, request: &ClaimRequest, limit: usize, now: Timestamp) -> Vec<Claimed> {
         let (mut replies, mut broadcasts) = (Vec::new(), Vec::new());
         for (_, id) in &self.by_end {
             let row = &self.messages[id];
@@ -393,7 +423,7 @@ impl Model {
                 if row.new.list.is_none() { &mut replies } else { &mut broadcasts }.push(*id);
             }
         }
-        let ids: Vec<Id> = replies.into_iter().chain(broadcasts).take(request.limit).collect();
+        let ids: Vec<Id> = replies.into_iter().chain(broadcasts).take(limit).collect();
         ids.into_iter().map(|id| self.take(id, request.epoch, now)).collect()
     }
 
@@ -461,11 +491,13 @@ impl Model {
             text: row.new.text.clone(),
             not_after: row.not_after,
             attempt: row.attempts,
+            repeat_until: row.ask_at,
         }
     }
 
-    /// E13 for all past its deadline, and an end for what was never reported.
+    /// E13 for all past its deadline (E22 for what may have arrived already), and an end for what was never reported.
     pub fn sweep(&mut self, now: Timestamp) -> Swept {
+        let doubted = self.doubt_late_repeats(now);
         let past = |set: &BTreeSet<(Timestamp, Id)>| -> Vec<Id> {
             set.iter().take_while(|(at, _)| *at <= ms(now)).map(|(_, id)| *id).collect()
         };
@@ -482,28 +514,24 @@ impl Model {
                 (row.ended_at, row.ask_at) = (Some(ms(now)), None);
             });
         }
-        Swept { expired: expired.len() as u64, closed: closed.len() as u64, ..Swept::default() }
+        let before = self.strays.len();
+        self.strays.retain(|_, stray| stray.received_at > now - KEPT_FOR);
+        let (expired, closed) = (expired.len() as u64, closed.len() as u64);
+        Swept { expired, closed, doubted, forgotten: (before - self.strays.len()) as u64 }
     }
 
-    /// E8 for what earlier epochs had claimed.
-    pub fn doubt_stranded(&mut self, epoch: i64, settle: SignedDuration, now: Timestamp) -> Swept {
-        let mut doubted = 0;
-        for id in self.submitting.clone() {
-            if self.messages[&id].epoch < epoch {
-                self.doubt(id, settle, now);
-                doubted += 1;
-            }
+    fn doubt_late_repeats(&mut self, now: Timestamp) -> u64 {
+        let late = self.by_end.iter().take_while(|(at, _)| *at <= ms(now)).map(|(_, id)| *id);
+        let repeats: Vec<Id> = late.filter(|id| self.messages[id].ask_at.is_some()).collect();
+        for id in &repeats {
+            self.passed.push((*id, Edge::Restored));
+            self.change(*id, |row| {
+                (row.state, row.answered_at) = (State::InDoubt, Some(ms(now)));
+                (row.ask_at, row.absent) = (Some(ms(now)), 0);
+                row.reason = Some("its deadline came before it could be sent again".to_owned());
+            });
         }
-        Swept { doubted, ..Swept::default() }
-    }
-
-    pub(super) fn doubt(&mut self, id: Id, settle: SignedDuration, now: Timestamp) {
-        self.passed.push((id, Edge::Doubt));
-        self.change(id, |row| {
-            (row.state, row.answered_at) = (State::InDoubt, Some(ms(now)));
-            row.reason = Some("the worker stopped while it was being sent".to_owned());
-            (row.ask_at, row.absent) = (Some(ms(now + settle)), 0);
-        });
+        repeats.len() as u64
     }
 
     /// Reserves a block of ids.
@@ -511,101 +539,5 @@ impl Model {
         let first = self.next_id;
         self.next_id += count;
         Ids::new(first..self.next_id)
-    }
-
-    /// Counts one more start of the worker.
-    pub fn next_epoch(&mut self) -> i64 {
-        self.epoch += 1;
-        self.epoch
-    }
-
-    /// The pulse.
-    pub fn pulse(&self, now: Timestamp) -> Pulse {
-        let first = |set: &BTreeSet<(Timestamp, Id)>| set.first().map(|(at, _)| *at);
-        let ends = [first(&self.by_end), first(&self.held), first(&self.unreported)].into_iter().flatten().min();
-        let ask_at = first(&self.doubts);
-        let passed = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
-        let later = (std::ops::Bound::Excluded((ms(now), Id::MAX)), std::ops::Bound::Unbounded);
-        let starts = self.by_start.range(later).next().map(|(at, _)| *at);
-        Pulse {
-            at: now,
-            claimable: passed(first(&self.by_start)),
-            ended: passed(ends),
-            doubts: passed(ask_at),
-            filling: self.broadcasts.values().any(|b| b.fate == Fate::Filling),
-            paused: !self.pauses.is_empty(),
-            campaigns: self.campaigns.values().map(|c| c.revision).sum(),
-            next: [starts, ends, ask_at].into_iter().flatten().filter(|at| *at > now).min(),
-        }
-    }
-
-    /// Messages in doubt to be asked about.
-    pub fn doubts(&self, now: Timestamp, limit: usize) -> Vec<Doubt> {
-        let due = self.doubts.iter().take_while(|(at, _)| *at <= now).take(limit);
-        let doubt = |(ask_at, id): &(Timestamp, Id)| {
-            let row = &self.messages[id];
-            Doubt {
-                id: *id,
-                since: row.answered_at.or(row.claimed_at).unwrap_or(row.created_at),
-                handed_at: row.claimed_at.unwrap_or(row.created_at),
-                to: self.contacts[&row.new.contact].phone.clone(),
-                text: row.new.text.clone(),
-                absent: row.absent,
-                ask_at: *ask_at,
-                first_at: row.created_at,
-                may_resend: row.new.may_resend,
-                not_after: row.not_after,
-            }
-        };
-        due.map(doubt).collect()
-    }
-
-    /// Broadcasts still being filled, of campaigns that run.
-    pub fn open_broadcasts(&self) -> Vec<OpenBroadcast> {
-        let runs = |b: &Broadcast| self.campaigns.get(&b.campaign).is_some_and(|c| c.state == CampaignState::Running);
-        let open = self.broadcasts.iter().filter(|(_, b)| b.fate == Fate::Filling && runs(b));
-        let mut open: Vec<OpenBroadcast> = open
-            .map(|(id, b)| OpenBroadcast {
-                id: *id,
-                campaign: b.campaign.clone(),
-                occurrence: b.occurrence.clone(),
-                filled_to: b.filled_to,
-            })
-            .collect();
-        open.sort_by_key(|b| (b.occurrence.not_after, b.id));
-        open
-    }
-
-    /// One page of an audience.
-    pub fn candidates(&self, list: &str, campaign: &str, after: Id, limit: usize) -> Vec<Candidate> {
-        let from = (list.to_owned(), after + 1);
-        let page = self.consents.range(from..).take_while(|((l, _), _)| l == list).take(limit);
-        page.map(|((_, id), (standing, _))| {
-            let contact = self.contacts[id].clone();
-            Candidate {
-                suppressed: self.suppressions.contains_key(contact.phone.e164()),
-                done: self.dones.contains(&(*id, campaign.to_owned())),
-                standing: *standing,
-                contact,
-            }
-        })
-        .collect()
-    }
-
-    /// The contact with this number.
-    pub fn contact(&self, phone: &Phone) -> Option<&Contact> {
-        self.contacts.get(self.by_phone.get(phone.e164())?)
-    }
-
-    /// How a contact stands to every list it ever had to do with.
-    pub fn standings(&self, contact: Id) -> Vec<(String, Standing)> {
-        let of = self.consents.iter().filter(|((_, c), _)| *c == contact);
-        of.map(|((list, _), (standing, _))| (list.clone(), *standing)).collect()
-    }
-
-    /// Kinds of answers made for a contact at or after `since`.
-    pub fn answered(&self, contact: Id, since: Timestamp) -> Vec<String> {
-        let made = self.messages.values().filter(|m| m.new.contact == contact && m.created_at >= ms(since));
-        made.filter_map(|m| m.new.reply.map(str::to_owned)).collect::<BTreeSet<_>>().into_iter().collect()
     }
 }

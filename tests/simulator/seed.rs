@@ -51,8 +51,6 @@ pub struct Rates {
 #[derive(Clone, Debug)]
 pub struct Filed {
     pub source: String,
-    /// Steps whose doubts may be sent again.
-    pub resend: Vec<String>,
 }
 
 /// See the module's head.
@@ -79,6 +77,8 @@ pub struct Plan {
     pub crashes: Vec<u32>,
     /// The clocks change while it runs.
     pub strange_night: bool,
+    /// Its database is taken back from a backup on the way.
+    pub restores: bool,
     /// This many of the phones have each of these lines, per thousand.
     pub bad_lines: u16,
 }
@@ -228,6 +228,7 @@ impl Plan {
             interleave: [0, 0, 20, 60][random.usize(..4)] + if workers == 2 { 30 } else { 0 },
             crashes,
             strange_night,
+            restores: percent(&mut random, 10),
             bad_lines: if percent(&mut random, 50) { random.u16(10..60) } else { 0 },
         }
     }
@@ -249,13 +250,12 @@ fn file(
          survey = {{ link = \"https://survey.example.org/x\" }}\nhelpline = {{ phone = \"01632 960 001\" }}\n\
          [phone_hint]\nen = \"No internet? Reply PHONE\"\n"
     );
-    let mut resend = Vec::new();
     for n in 0..steps {
         let step = format!("step-{n}");
         writeln!(source, "[[step]]\nid = \"{step}\"").unwrap();
         when(random, &mut source, opens, closes);
         if percent(random, 25) {
-            resend.push(step);
+            source.push_str("in_doubt = \"resend\"\n");
         }
         if percent(random, 25) {
             source.push_str("stops_when_done = true\n");
@@ -274,7 +274,7 @@ fn file(
             .unwrap();
         }
     }
-    Filed { source, resend }
+    Filed { source }
 }
 
 /// When a step fires, and until when it is of use.

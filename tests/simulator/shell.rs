@@ -1,36 +1,30 @@
-//! A small shell in the order of operations of `src/app`: what it decides is decided by the real engine. Every call of the
-//! engine that sends, resolves or reports is in this file, and each durable operation is one step: see `Sim::store`.
+//! A small shell in the order of operations of `src/app`: what it decides is decided by the real engine. The worker's half
+//! is here, the sender's in `sending.rs`, the receiver's in `intake.rs`; each durable operation is one step: see `Sim::store`.
 
-use super::intake::Memory;
-use super::model::Model;
 use super::seed::Class;
-use super::sim::{Event, Fail, Sim, Who};
+use super::sim::{Fail, Sim, Who};
 use super::tally::Fault;
 use super::world::Submission;
 use jiff::{SignedDuration, Timestamp};
-use ringround::domain::campaign::Campaign;
-use ringround::domain::change::{Change, Decision, MessageMove};
+use ringround::domain::campaign::{Campaign, CampaignState};
+use ringround::domain::change::{Change, Decision};
 use ringround::domain::consent::{Event as Entry, EventKind};
-use ringround::domain::doubt::{Doubt, LookUp};
+use ringround::domain::doubt::{Doubt, LookUp, Means, Question};
 use ringround::domain::ids::{Id, Ids};
-use ringround::domain::message::{Claimed, Outcome, Refusal, RefusalClass, State};
+use ringround::domain::message::{Claimed, Outcome};
+use ringround::domain::pause::Pause;
 use ringround::domain::template::Context;
-use ringround::engine::deliver::{Terms, deliver};
+use ringround::engine::hour::{JUMP, NOTICED, implausible};
 use ringround::engine::line::Line;
-use ringround::engine::may_send::{Revocation, WIRE_SLACK, overtaken};
 use ringround::engine::{doubt, fill, plan};
-use ringround::store::{ClaimRequest, Pulse, Swept};
-use std::collections::VecDeque;
+use ringround::store::{LEASE, Pulse, Swept};
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 
-/// How long a worker may be silent before another one takes what it had claimed.
-pub const LEASE: SignedDuration = SignedDuration::from_secs(30);
-/// With several workers nothing leaves that was claimed longer ago: another worker's STOP is in nobody's memory here.
-const STALE: SignedDuration = SignedDuration::from_secs(1);
 /// A cursor older than this is moved even when nothing was due.
 const CURSOR_AGE: SignedDuration = SignedDuration::from_hours(1);
-/// Half of a class A gateway's window.
-const HALF_WINDOW: SignedDuration = SignedDuration::from_hours(12);
+/// Between two signs of life.
+const EVERY: SignedDuration = SignedDuration::from_secs(5);
 
 /// What a process knows of the campaigns that run.
 #[derive(Debug)]
@@ -42,46 +36,71 @@ pub struct Known {
     pub next_due: Option<Timestamp>,
 }
 
-/// A process: gone with all its memory when it crashes.
+/// Claimed durably, not yet on the wire.
+#[derive(Debug)]
+pub struct Ahead {
+    pub claimed: Claimed,
+    pub at: Timestamp,
+    pub start: Timestamp,
+}
+
+/// What comes back over the line: of a text, or of a probe (none: somebody is there).
+#[derive(Debug)]
+pub enum Answer {
+    Text(Box<Claimed>, Outcome),
+    Probe(Option<Outcome>),
+}
+
+/// One epoch's work: gone when its process crashes, or its lease is lost.
 #[derive(Debug)]
 pub struct Process {
     pub epoch: i64,
     pub lease_until: Timestamp,
     pub line: Line,
-    pub ahead: VecDeque<(Claimed, Timestamp)>,
+    pub ahead: VecDeque<Ahead>,
     pub in_flight: usize,
-    pub answered: Vec<(Claimed, Outcome)>,
+    pub answered: Vec<Answer>,
+    /// All that was claimed and is not yet recorded.
+    pub held: BTreeSet<Id>,
+    /// A commit's answer was lost: until then the store may believe that we hold more than we do.
+    pub unsure_until: Option<Timestamp>,
     pub finished: Vec<Decision>,
     pub left: Vec<Id>,
     pub quiet: Vec<String>,
+    pub looked_at: Timestamp,
     pub next_start: Timestamp,
     pub last_now: Timestamp,
+    pub line_free_at: Option<Timestamp>,
     pub commit_time: SignedDuration,
     pub known: Vec<Known>,
     pub seen: Option<i64>,
     pub released_at: Option<i64>,
-    pub memory: Memory,
+    beat_at: Timestamp,
 }
 
 impl Process {
-    pub fn new(epoch: i64, now: Timestamp) -> Self {
+    fn new(epoch: i64, now: Timestamp) -> Self {
         Self {
             epoch,
             lease_until: now + LEASE,
-            line: Line::default(),
+            line: Line::new(epoch),
             ahead: VecDeque::new(),
             in_flight: 0,
             answered: Vec::new(),
+            held: BTreeSet::new(),
+            unsure_until: None,
             finished: Vec::new(),
             left: Vec::new(),
             quiet: Vec::new(),
+            looked_at: now,
             next_start: now,
             last_now: now,
+            line_free_at: None,
             commit_time: SignedDuration::ZERO,
             known: Vec::new(),
             seen: None,
             released_at: None,
-            memory: Memory::default(),
+            beat_at: Timestamp::MIN,
         }
     }
 
@@ -90,71 +109,91 @@ impl Process {
     }
 }
 
-/// What `engine::doubt` makes of an answer, and what it does not know yet: the class, and the step's policy.
-fn resolved(sim: &mut Sim, who: Who, doubt: &Doubt, answer: &LookUp, now: Timestamp) -> Decision {
-    let to = |state| MessageMove { asked: Some(doubt.ask_at), ..MessageMove::new(doubt.id, State::InDoubt, state, now) };
-    let in_time = now + WIRE_SLACK < doubt.not_after;
-    if sim.plan.class == Class::A && in_time && now.duration_since(doubt.first_at) < HALF_WINDOW {
-        let again = MessageMove { next_at: Some(now), ..to(State::Queued).because("the gateway refuses repeats") };
-        return Change::MessageMoved(again).into();
-    }
-    let mut decision = doubt::resolve(doubt, answer, sim.plan.settle, sim.plan.report_within, now);
-    if let (LookUp::Unknown, Some(Change::DoubtAsked { again_at, .. })) = (answer, decision.0.first_mut()) {
-        // Two thousand questions a day that get the same answer would cost more time here than all the rest.
-        *again_at = (*again_at).max(now + now.duration_since(doubt.since) / 4);
-    }
-    let gives_up =
-        matches!(decision.0.first(), Some(Change::MessageMoved(moved)) if moved.to == State::Unresolved);
-    if gives_up && doubt.may_resend && in_time {
-        sim.tally.hit(Fault::PolicyResend);
-        sim.judge.resent(doubt.id);
-        let again = MessageMove { next_at: Some(now), ..to(State::Queued).because("the step's policy sends again") };
-        let ids = &mut sim.process(who).memory.ids;
-        let event = Entry::new(ids.take(), now, EventKind::DoubtDecided, "policy:resend", "in doubt");
-        return Decision(vec![Change::MessageMoved(again), Change::Recorded(event)]);
-    }
-    decision
+/// What a gateway of this class offers to settle a doubt with.
+pub fn means(class: Class) -> Means {
+    let (repeats_refused, question) = match class {
+        Class::A => (Some(super::world::WINDOW), Question::Nobody),
+        Class::B => (None, Question::ByReference),
+        Class::C => (None, Question::ByRecipient),
+        Class::D => (None, Question::Nobody),
+    };
+    Means { repeats_refused, question }
 }
 
 impl Sim {
-    /// Begins a new epoch: whatever an earlier one had claimed is in doubt from now on.
-    pub fn start(&mut self, who: Who) -> Result<(), Fail> {
-        let epoch = self.store(who, Model::next_epoch)?;
+    /// Begins a new epoch: whatever a worker that is gone had claimed is in doubt from now on.
+    fn start(&mut self, who: Who) -> Result<(), Fail> {
         let now = self.own_now(who);
-        if self.plan.workers == 1 {
-            let settle = self.plan.settle;
-            self.store(who, |model| model.doubt_stranded(epoch, settle, now))?;
-        } else {
-            self.store(who, |model| model.register(epoch, now + LEASE))?;
-        }
+        let (alone, settle) = (self.hands.len() == 1, self.plan.settle);
+        let (epoch, _) = self.store(who, |model| model.enlist(alone, settle, now))?;
         self.hands[who.w].process = Some(Process::new(epoch, now));
         Ok(())
     }
 
     /// Makes sure that one decision can be taken.
     pub fn stock(&mut self, who: Who) -> Result<(), Fail> {
-        if self.process(who).memory.ids.left() < 200 {
+        if self.memory(who).ids.left() < 200 {
             let block: Ids = self.store(who, |model| model.ids(1000))?;
-            self.process(who).memory.ids = block;
+            self.memory(who).ids = block;
         }
         Ok(())
     }
 
-    /// One turn of the worker: scheduler, then sender.
+    /// One turn of the worker: its pulse, the scheduler, the sender.
     pub fn work(&mut self, who: Who) -> Result<bool, Fail> {
         if self.hands[who.w].process.is_none() {
             self.start(who)?;
         }
+        let mut busy = self.beat(who)?;
         let now = self.own_now(who);
         let pulse = self.model.pulse(now);
         if self.process(who).released_at.is_some_and(|seen| seen != pulse.campaigns) {
             self.release(who);
         }
         self.process(who).released_at = Some(pulse.campaigns);
-        let mut busy = self.schedule(who, &pulse)?;
+        if self.hands[who.w].hour_known {
+            busy |= self.schedule(who, &pulse)?;
+        }
         let quiet = self.quiet(who, now);
         busy |= self.send(who, &pulse, quiet)?;
         Ok(busy)
+    }
+
+    /// A sign of life, and a look at the clock.
+    fn beat(&mut self, who: Who) -> Result<bool, Fail> {
+        let now = self.own_now(who);
+        let jumped = std::mem::take(&mut self.hands[who.w].jumped);
+        let next = self.process(who).beat_at;
+        if jumped.abs() <= NOTICED && now < next && next <= now + EVERY {
+            return Ok(false);
+        }
+        let wrong = implausible(now, self.model.seen);
+        if jumped.abs() > JUMP {
+            self.stock(who)?;
+            let id = self.memory(who).ids.take();
+            let event = Entry::new(id, now, EventKind::ClockJumped, "ringround", "clock");
+            self.store(who, |model| model.commit(&[Change::Recorded(event).into()], now))?;
+        }
+        let change = match (&wrong, self.model.pauses.contains_key(Pause::Clock.as_str())) {
+            (Some(reason), false) => {
+                self.tally.hit(Fault::ClockHeld);
+                Some(Change::Paused { pause: Pause::Clock, reason: reason.clone(), at: now })
+            }
+            (None, true) => Some(Change::Resumed { pause: Pause::Clock }),
+            _ => None,
+        };
+        if let Some(change) = change {
+            self.store(who, |model| model.commit(&[change.into()], now))?;
+        }
+        self.hands[who.w].hour_known = wrong.is_none();
+        let (epoch, settle) = (self.process(who).epoch, self.plan.settle);
+        let doubted = self.store(who, |model| model.beat(epoch, settle, now))?.map_err(|_| Fail::Fenced)?;
+        self.process(who).lease_until = now + LEASE;
+        if wrong.is_none() {
+            self.store(who, |model| model.seen = Some(now))?;
+        }
+        self.process(who).beat_at = now + EVERY;
+        Ok(doubted > 0)
     }
 
     fn schedule(&mut self, who: Who, pulse: &Pulse) -> Result<bool, Fail> {
@@ -164,8 +203,10 @@ impl Sim {
             let process = self.process(who);
             (process.known, process.seen) = (known, Some(pulse.campaigns));
         }
-        let mut busy = self.sweep_workers(who, now)?;
-        busy |= pulse.ended && self.store(who, |model| model.sweep(now))? != Swept::default();
+        let mut busy = pulse.ended && self.store(who, |model| model.sweep(now))? != Swept::default();
+        if pulse.fenced {
+            return Ok(busy);
+        }
         for at in 0..self.process(who).known.len() {
             busy |= self.open_due(who, at, now)?;
         }
@@ -181,7 +222,7 @@ impl Sim {
             let touched: Vec<_> = page.iter().map(|c| self.model.touched.get(&c.contact.id).copied()).collect();
             let last = page.len() < limit;
             self.stock(who)?;
-            let ids = &mut self.process(who).memory.ids;
+            let ids = &mut self.memory(who).ids;
             let decision = fill::fill(&campaign, step, &context, &broadcast, &page, last, ids);
             let held = self.store(who, |model| model.commit(&[decision], now))?;
             if held == [true] {
@@ -190,16 +231,6 @@ impl Sim {
             busy = true;
         }
         Ok(busy)
-    }
-
-    /// Takes off workers whose lease is over: what they had claimed is in doubt.
-    fn sweep_workers(&mut self, who: Who, now: Timestamp) -> Result<bool, Fail> {
-        if self.plan.workers == 1 || !self.model.workers.values().any(|worker| worker.lease_until <= now) {
-            return Ok(false);
-        }
-        let settle = self.plan.settle;
-        self.store(who, |model| model.sweep_workers(settle, now))?;
-        Ok(true)
     }
 
     fn open_due(&mut self, who: Who, at: usize, now: Timestamp) -> Result<bool, Fail> {
@@ -214,7 +245,7 @@ impl Sim {
             return Ok(false);
         }
         self.stock(who)?;
-        let ids = &mut self.process(who).memory.ids;
+        let ids = &mut self.memory(who).ids;
         let open = |due: &plan::Due| {
             Decision::from(Change::BroadcastOpened {
                 id: ids.take(),
@@ -241,219 +272,62 @@ impl Sim {
         self.process(who).known.iter().filter(|k| quiet(&k.campaign)).map(|k| k.id.clone()).collect()
     }
 
-    /// A turn of the sender.
-    fn send(&mut self, who: Who, pulse: &Pulse, quiet: Vec<String>) -> Result<bool, Fail> {
-        self.stock(who)?;
-        let mut busy = self.collect(who);
-        if pulse.paused || quiet != self.process(who).quiet {
-            self.release(who);
-        }
-        self.process(who).quiet.clone_from(&quiet);
-        busy |= self.hand_over(who)?;
-        let window = if pulse.claimable { self.window(who) } else { 0 };
-        let limit = window.saturating_sub(self.process(who).ahead.len());
-        busy |= self.record_and_claim(who, limit, quiet)?;
-        Ok(busy | self.hand_over(who)?)
-    }
-
-    /// Gives back what never touched the wire.
-    pub fn release(&mut self, who: Who) {
-        let now = self.own_now(who);
-        while let Some((claimed, _)) = self.process(who).ahead.pop_front() {
-            self.put_back(who, &claimed, State::Queued, "released before it left", now);
-        }
-    }
-
-    /// A clock that was set back: what was claimed by the old time is claimed anew, and nothing waits for that time again.
-    fn notice_the_clock(&mut self, who: Who, now: Timestamp) {
-        let process = self.process(who);
-        if now < process.last_now {
-            (process.next_start, process.line) = (now, Line::default());
-            self.release(who);
-        }
-        self.process(who).last_now = now;
-    }
-
-    fn put_back(&mut self, who: Who, claimed: &Claimed, to: State, why: &str, now: Timestamp) {
-        self.tally.unsent += u64::from(to == State::Queued);
-        let process = self.process(who);
-        let epoch = Some(process.epoch);
-        // What waits for a person in our memory, and not yet in the store, would be claimed again at once.
-        let next_at = (why == "their text may mean STOP").then_some(now + SignedDuration::from_secs(30));
-        let moved = MessageMove { epoch, next_at, ..MessageMove::new(claimed.id, State::Submitting, to, now).because(why) };
-        process.finished.push(Change::MessageMoved(moved).into());
-    }
-
-    /// Takes the answers that have come.
-    pub fn collect(&mut self, who: Who) -> bool {
-        let answered = std::mem::take(&mut self.process(who).answered);
-        for (claimed, outcome) in &answered {
-            self.finish(who, claimed, outcome);
-        }
-        !answered.is_empty()
-    }
-
-    fn finish(&mut self, who: Who, claimed: &Claimed, outcome: &Outcome) {
-        let now = self.own_now(who);
-        let (settle, report_within) = (self.plan.settle, self.plan.report_within);
-        let process = self.process(who);
-        process.line = process.line.after(outcome, now);
-        if let Outcome::Refused(Refusal { class: RefusalClass::OptedOut, .. }) = outcome {
-            process.memory.revoke(claimed.contact, Revocation::Left(None));
-            process.left.push(claimed.contact);
-        }
-        let retry_at = process.line.closed_until().unwrap_or(now);
-        let terms = Terms { epoch: process.epoch, retry_at, settle, report_within };
-        let decision = deliver(claimed, outcome, &terms, now, &mut process.memory.ids);
-        process.finished.push(decision);
-    }
-
-    /// Puts claimed messages on the wire, as far as line and rate allow.
-    fn hand_over(&mut self, who: Who) -> Result<bool, Fail> {
-        let (limit, spacing) = (self.plan.in_flight, SignedDuration::from_micros(1_000_000 / i64::from(self.plan.per_second)));
-        let several = self.plan.workers > 1;
-        let mut any = false;
-        loop {
-            self.crash_point(who)?;
-            let now = self.own_now(who);
-            self.notice_the_clock(who, now);
-            let process = self.process(who);
-            if process.line.allows(limit, now) == 0 && !process.ahead.is_empty() {
-                self.release(who);
-                return Ok(true);
-            }
-            if process.in_flight >= process.line.allows(limit, now) || now < process.next_start {
-                return Ok(any);
-            }
-            let Some((claimed, claimed_at)) = process.ahead.pop_front() else { return Ok(any) };
-            any = true;
-            if process.memory.arrived.contains(&claimed.id) {
-                continue; // the store has moved it, or is about to
-            }
-            let stale = several && (now.duration_since(claimed_at) >= STALE || now >= process.lease_until);
-            let revoked = process.memory.revoked_since(claimed.contact, claimed_at, claimed.list.as_deref());
-            let verdict = overtaken(&claimed, revoked.as_ref(), now);
-            if let Some((to, why)) = verdict.or(stale.then_some((State::Queued, "claimed too long ago"))) {
-                self.put_back(who, &claimed, to, why, now);
-                continue;
-            }
-            process.next_start = now + spacing;
-            process.in_flight += 1;
-            self.wire(who, claimed, now);
-        }
-    }
-
-    /// One attempt: one request, and the answer when its time has come.
-    fn wire(&mut self, who: Who, claimed: Claimed, now: Timestamp) {
-        let reference = self.mint.reference(claimed.id);
-        let slow = SignedDuration::from_millis(self.random.i64(5..1500));
-        let arrives = self.now + slow;
-        let submission = Submission {
-            reference,
-            to: claimed.phone.e164().to_owned(),
-            text: claimed.text.clone(),
-            arrives,
-            valid_until: arrives + claimed.not_after.duration_since(now),
-        };
-        self.judged_at_wire(who, &claimed, &submission, now);
-        let submitted = self.world.submit(&submission, &mut self.random, &mut self.tally);
-        self.say(|| format!("{who:?} wire {} attempt {}: {:?}", claimed.id, claimed.attempt, submitted.outcome));
-        for (at, callback) in submitted.later {
-            self.post(at, callback);
-        }
-        let done = arrives + submitted.takes;
-        self.at(done, Event::Answer { who, claimed: Box::new(claimed), outcome: Box::new(submitted.outcome) });
-    }
-
-    /// One durable transaction: outcomes recorded, next messages claimed.
-    fn record_and_claim(&mut self, who: Who, limit: usize, quiet: Vec<String>) -> Result<bool, Fail> {
-        let now = self.own_now(who);
-        let several = self.plan.workers > 1;
-        let process = self.process(who);
-        if process.finished.is_empty() && limit == 0 {
-            return Ok(false);
-        }
-        let epoch = process.epoch;
-        let request = ClaimRequest { limit, epoch, latest: now + WIRE_SLACK, quiet };
-        let (outcomes, left) = (std::mem::take(&mut process.finished), std::mem::take(&mut process.left));
-        let done = self.store(who, |model| {
-            if several && !model.renew(epoch, now + LEASE) {
-                return None;
-            }
-            Some(model.turn(&outcomes, &request, now))
-        });
-        let answered = self.hands[who.w].life == who.life && self.collect(who);
-        let claimed = match done {
-            Ok(Some((_, claimed))) => claimed,
-            Ok(None) => return Err(Fail::Fenced),
-            Err(error) => {
-                if error == Fail::Busy {
-                    let process = self.process(who);
-                    process.finished.extend(outcomes);
-                    process.left.extend(left);
-                }
-                return Err(error);
-            }
-        };
-        let after = self.own_now(who);
-        let process = self.process(who);
-        process.memory.revoked(&left, after);
-        process.commit_time = (process.commit_time * 7 + after.duration_since(now)) / 8;
-        let busy = !outcomes.is_empty() || !claimed.is_empty() || answered;
-        process.ahead.extend(claimed.into_iter().map(|claimed| (claimed, now)));
-        Ok(busy)
-    }
-
-    /// Records what is finished, and claims nothing.
-    pub fn record(&mut self, who: Who) -> Result<bool, Fail> {
-        self.record_and_claim(who, 0, Vec::new())
-    }
-
-    fn window(&mut self, who: Who) -> usize {
-        let now = self.own_now(who);
-        let most_ahead = if matches!(self.plan.class, Class::C | Class::D) { 2 } else { 2000 };
-        let (in_flight, per_second) = (self.plan.in_flight, self.plan.per_second);
-        let process = self.process(who);
-        match process.line.allows(in_flight, now) {
-            0 => 0,
-            1 if in_flight > 1 => usize::from(process.in_flight == 0),
-            slots => {
-                let free = slots.saturating_sub(process.in_flight);
-                let spacing = i128::from(1_000_000 / per_second);
-                let during = usize::try_from(2 * process.commit_time.as_micros() / spacing).unwrap_or(0);
-                free + during.clamp(2, most_ahead)
-            }
-        }
-    }
-
-    /// Asks the gateway about doubts whose time has come.
+    /// Settles doubts whose time has come; asks the gateway where that is needed.
     pub fn resolve(&mut self, who: Who) -> Result<bool, Fail> {
-        if self.hands[who.w].process.is_none() {
+        let now = self.own_now(who);
+        let pulse = self.model.pulse(now);
+        if self.hands[who.w].process.is_none() || !pulse.doubts || pulse.line_paused {
             return Ok(false);
         }
-        let now = self.own_now(who);
         let doubts = self.model.doubts(now, 50);
+        let terms = doubt::Terms {
+            means: means(self.plan.class),
+            settle: self.plan.settle,
+            report_within: self.plan.report_within,
+        };
+        let (mut answers, mut asked_any) = (true, false);
         for doubt in &doubts {
+            if self.memory(who).away {
+                break;
+            }
+            asked_any = true;
             self.stock(who)?;
-            let asked = Submission {
-                reference: self.mint.reference(doubt.id),
-                to: doubt.to.e164().to_owned(),
-                text: doubt.text.clone(),
-                arrives: doubt.handed_at,
-                valid_until: doubt.not_after,
-            };
-            let answer = self.world.look_up(&asked, self.now, &mut self.random, &mut self.tally);
-            self.say(|| format!("{who:?} asks about {}: {answer:?}", doubt.id));
             let now = self.own_now(who);
-            let decision = resolved(self, who, doubt, &answer, now);
+            let decision = match doubt::unasked(doubt, &terms, now, &mut self.memory(who).ids) {
+                Some(decision) => decision,
+                None => self.asked(who, doubt, &terms, &mut answers),
+            };
+            if matches!(decision.0.first(), Some(Change::MessageMoved(moved)) if moved.by_policy) {
+                self.tally.hit(Fault::PolicyResend);
+                self.judge.resent(doubt.id);
+            }
+            let now = self.own_now(who);
             self.store(who, |model| model.commit(&[decision], now))?;
         }
-        Ok(!doubts.is_empty())
+        Ok(asked_any)
     }
 
-    fn running(&self) -> Vec<Known> {
-        let rows = self.model.campaigns.iter();
-        let running = rows.filter(|(_, row)| row.state == ringround::domain::campaign::CampaignState::Running);
+    fn asked(&mut self, who: Who, doubt: &Doubt, terms: &doubt::Terms, answers: &mut bool) -> Decision {
+        let asked = Submission {
+            reference: self.mint.reference(doubt.id),
+            to: doubt.to.e164().to_owned(),
+            text: doubt.text.clone(),
+            arrives: doubt.handed_at,
+            valid_until: doubt.not_after,
+        };
+        let answer = if *answers {
+            self.world.look_up(&asked, self.now, &mut self.random, &mut self.tally)
+        } else {
+            LookUp::Failed
+        };
+        *answers &= answer != LookUp::Failed;
+        self.say(|| format!("{who:?} asks about {}: {answer:?}", doubt.id));
+        let now = self.own_now(who);
+        doubt::resolve(doubt, &answer, terms, now, &mut self.memory(who).ids)
+    }
+
+    pub fn running(&self) -> Vec<Known> {
+        let rows = self.model.campaigns.iter().filter(|(_, row)| row.state == CampaignState::Running);
         let known = |(id, row): (&String, &super::rows::CampaignLine)| {
             let (campaign, context) = self.campaigns.get(id)?;
             Some(Known {
@@ -464,7 +338,7 @@ impl Sim {
                 context: Rc::clone(context),
             })
         };
-        running.filter_map(known).collect()
+        rows.filter_map(known).collect()
     }
 
     /// The next instant, by its own clock, at which a process has something to do by itself.
@@ -476,11 +350,20 @@ impl Sim {
             Deferred::SendAt(at) if at > now => Some(at),
             _ => None,
         };
-        let rate = (!process.ahead.is_empty()).then_some(process.next_start);
-        let lives = |epoch: &i64| self.hands.iter().any(|h| !h.frozen && h.process.as_ref().is_some_and(|p| p.epoch == *epoch));
+        let rate = process.ahead.front().map(|first| first.start.max(process.next_start));
+        let lives =
+            |epoch: &i64| self.hands.iter().any(|h| !h.frozen && h.process.as_ref().is_some_and(|p| p.epoch == *epoch));
         let gone = self.model.workers.iter().filter(|(epoch, _)| !lives(epoch));
         let lease = gone.map(|(_, worker)| worker.lease_until).min();
-        let own = [process.line.closed_until(), rate, self.model.pulse(now).next, lease];
+        // While nobody knows the hour, it is looked at every five seconds: here only when it can have become right.
+        let hour = (!self.hands[w].hour_known)
+            .then(|| self.model.seen.map(|seen| seen - SignedDuration::from_mins(5)))
+            .flatten();
+        let unsure = process.unsure_until.map(|_| now + EVERY);
+        // A worker whose clock is a little slow finds the line taken until the other one's present, again and again.
+        let patience = if process.is_idle() { SignedDuration::from_secs(60) } else { SignedDuration::ZERO };
+        let free_at = process.line_free_at.map(|at| at.max(now + patience));
+        let own = [process.line.closed_until(), free_at, rate, self.model.pulse(now).next, lease, hour, unsure];
         let known = process.known.iter().flat_map(|k| [k.next_due, ends(k)]);
         own.into_iter().chain(known).flatten().filter(|at| *at > now).min()
     }

@@ -5,7 +5,8 @@ use super::acts::{Act, Mishap};
 use super::judge::Judge;
 use super::model::Model;
 use super::seed::{Plan, Rates};
-use super::shell::{LEASE, Process};
+use super::intake::Memory;
+use super::shell::{Answer, Process};
 use super::tally::{Fault, Tally};
 use super::world::{Callback, Gateway, Said};
 use fastrand::Rng;
@@ -13,7 +14,6 @@ use jiff::{SignedDuration, Timestamp};
 use ringround::config::{Settings, read_campaign};
 use ringround::domain::campaign::Campaign;
 use ringround::domain::ids::Id;
-use ringround::domain::message::{Claimed, Outcome};
 use ringround::domain::phone::Phone;
 use ringround::domain::reference::Mint;
 use ringround::domain::template::Context;
@@ -54,7 +54,7 @@ pub struct Post {
 #[derive(Debug)]
 pub enum Event {
     Wake(usize),
-    Answer { who: Who, claimed: Box<Claimed>, outcome: Box<Outcome> },
+    Answer { who: Who, answer: Answer },
     Mail(Box<Post>),
     Act(Box<Act>),
     Start(usize),
@@ -71,7 +71,11 @@ pub struct Hand {
     pub stopping: bool,
     /// Its clock is that far ahead of the true time.
     pub offset: SignedDuration,
+    /// How far its clock has jumped since it last looked.
+    pub jumped: SignedDuration,
+    pub hour_known: bool,
     pub process: Option<Process>,
+    pub memory: Memory,
     pub mail: VecDeque<Post>,
     busy: [bool; 3],
     wake_at: Option<Timestamp>,
@@ -114,7 +118,10 @@ impl Sim {
             frozen: false,
             stopping: false,
             offset: SignedDuration::ZERO,
+            jumped: SignedDuration::ZERO,
+            hour_known: true,
             process: None,
+            memory: Memory::default(),
             mail: VecDeque::new(),
             busy: [false; 3],
             wake_at: None,
@@ -123,10 +130,7 @@ impl Sim {
         };
         let campaigns = plan.campaigns.iter().map(|filed| {
             let (campaign, problems) = read_campaign(&filed.source);
-            let mut campaign = campaign.unwrap_or_else(|| panic!("{problems:?}\n{}", filed.source));
-            for step in &mut campaign.steps {
-                step.may_resend = filed.resend.contains(&step.id);
-            }
+            let campaign = campaign.unwrap_or_else(|| panic!("{problems:?}\n{}", filed.source));
             let context = campaign.context();
             (campaign.id.clone(), (Rc::new(campaign), Rc::new(context)))
         });
@@ -175,6 +179,12 @@ impl Sim {
     pub fn process(&mut self, who: Who) -> &mut Process {
         assert_eq!(self.hands[who.w].life, who.life, "a task outlives its process");
         self.hands[who.w].process.as_mut().expect("a task of a process that runs")
+    }
+
+    /// What the parts of a process share.
+    pub fn memory(&mut self, who: Who) -> &mut Memory {
+        assert_eq!(self.hands[who.w].life, who.life, "a task outlives its process");
+        &mut self.hands[who.w].memory
     }
 
     /// The time as a process sees it.
@@ -292,6 +302,7 @@ impl Sim {
     pub fn kill(&mut self, w: usize) {
         self.say(|| format!("worker {} dies", w + 1));
         self.end_process(w);
+        self.hands[w].memory = Memory::default();
         let wait = match self.random.u32(..40) {
             0..30 => self.random.i64(500..6000),
             30..39 => self.random.i64(10_000..900_000),
@@ -307,21 +318,23 @@ impl Sim {
         let hand = &mut self.hands[w];
         (hand.alive, hand.process, hand.frozen, hand.stopping) = (false, None, false, false);
         (hand.life, hand.busy, hand.lost_a_commit) = (hand.life + 1, [false; 3], false);
+        (hand.jumped, hand.hour_known) = (SignedDuration::ZERO, true);
         for post in std::mem::take(&mut hand.mail) {
             self.refuse(post);
         }
     }
 
-    /// A live process renews its lease every ten seconds, turn or no turn.
+    /// A live process renews its lease every five seconds, turn or no turn: done here when anybody looks.
     pub fn renew_leases(&mut self) {
         if self.hands.len() == 1 {
             return;
         }
-        for hand in self.hands.iter_mut().filter(|hand| hand.alive && !hand.frozen) {
-            let Some(process) = &mut hand.process else { continue };
-            let until = self.now + hand.offset + LEASE - SignedDuration::from_millis(self.random.i64(0..10_000));
-            if self.model.renew(process.epoch, until) {
-                process.lease_until = process.lease_until.max(until);
+        for hand in self.hands.iter().filter(|hand| hand.alive && !hand.frozen) {
+            let Some(process) = &hand.process else { continue };
+            let beaten = self.now + hand.offset - SignedDuration::from_millis(self.random.i64(0..5000));
+            let fresh = |worker: &super::rows::Worker| worker.lease_until < beaten + ringround::store::LEASE;
+            if self.model.workers.get(&process.epoch).is_some_and(fresh) {
+                self.model.renew(process.epoch, beaten).unwrap_or(());
             }
         }
     }
@@ -348,13 +361,13 @@ impl Sim {
                 let hand = &mut self.hands[w];
                 hand.wake_at = hand.wake_at.filter(|wake| *wake != at);
             }
-            Event::Answer { who, claimed, outcome } => {
+            Event::Answer { who, answer } => {
                 if self.hands[who.w].life != who.life {
                     return; // nobody waits for it any more
                 }
                 if let Some(process) = &mut self.hands[who.w].process {
                     process.in_flight = process.in_flight.saturating_sub(1);
-                    process.answered.push((*claimed, *outcome));
+                    process.answered.push(answer);
                 }
             }
             Event::Mail(post) => {
@@ -481,7 +494,9 @@ impl Sim {
         if !self.hands[who.w].lost_a_commit {
             self.judge.stopped_cleanly(&self.model, epoch);
         }
+        self.store(who, |model| model.retire(epoch))?;
         self.end_process(who.w);
+        self.hands[who.w].memory = Memory::default();
         let again = SignedDuration::from_secs(self.random.i64(1..30));
         self.at(self.now + again, Event::Start(who.w));
         Ok(true)

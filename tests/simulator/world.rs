@@ -12,6 +12,9 @@ use std::collections::BTreeMap;
 /// The caller's total timeout for one request.
 const TIMEOUT: SignedDuration = SignedDuration::from_secs(20);
 
+/// So long a class A gateway refuses a repeat.
+pub const WINDOW: SignedDuration = SignedDuration::from_hours(24);
+
 /// One request as it reaches the gateway.
 #[derive(Clone, Debug)]
 pub struct Submission {
@@ -172,7 +175,8 @@ impl Gateway {
     fn take(&mut self, submission: &Submission, random: &mut Rng, tally: &mut Tally, quick: SignedDuration) -> Submitted {
         let rates = self.rates;
         if self.class == Class::A
-            && let Some(first) = self.by_reference.get(&submission.reference).and_then(|all| all.first())
+            && let Some(first) = self.by_reference.get(&submission.reference).and_then(|all| all.last())
+            && submission.arrives.duration_since(self.book[*first].at) < WINDOW
         {
             // It refuses a repeat, and says under which id it has the first.
             tally.hit(Fault::RepeatRefused);
@@ -275,6 +279,16 @@ impl Gateway {
         takes
     }
 
+    /// Is anybody there? None: yes.
+    pub fn probe(&self, now: Timestamp, tally: &mut Tally) -> Option<Outcome> {
+        tally.hit(Fault::Probed);
+        if self.is_out(now) {
+            return Some(Outcome::NotSent { reason: "connection refused".to_owned() });
+        }
+        let barred = self.barred.iter().find(|(from, to, _)| *from <= now && now < *to);
+        barred.map(|(_, _, bar)| Outcome::Barred { bar: *bar, detail: "401".to_owned() })
+    }
+
     /// Does it have this text? As truthful as its class.
     pub fn look_up(&self, asked: &Submission, now: Timestamp, random: &mut Rng, tally: &mut Tally) -> LookUp {
         if matches!(self.class, Class::A | Class::D) {
@@ -282,7 +296,7 @@ impl Gateway {
         }
         if self.is_out(now) || one(random, self.rates.look_up_down) {
             tally.hit(Fault::LookUpDown);
-            return LookUp::Unknown;
+            return if random.bool() { LookUp::Unknown } else { LookUp::Failed };
         }
         let known: Vec<&Taken> = if self.class == Class::B {
             self.taken(&asked.reference).filter(|t| t.known_at <= now).collect()
