@@ -1,5 +1,6 @@
 //! What people do, and what befalls machines: drawn from the seed, most of it near the moments at which texts leave.
 
+use super::operations::{Done, Operation};
 use super::sim::{Event, Fail, Sim, Who};
 use super::tally::Fault;
 use super::world::{Callback, Line, Said};
@@ -22,6 +23,7 @@ use ringround::engine::may_send::Revocation;
 use ringround::engine::plan;
 use ringround::engine::review::{Verdict, review};
 use ringround::engine::send_test::send_test;
+use std::rc::Rc;
 
 const GROUND: Ground<'static> = Ground { by: "admin:test", how: "as somebody said" };
 /// The tester of the settings.
@@ -85,12 +87,12 @@ impl Sim {
     pub fn prepare(&mut self) {
         let begin = self.plan.begin;
         let drafts: Vec<(ContactDraft, &'static str)> = (0..self.plan.contacts).flat_map(|n| self.drafts(n)).collect();
-        let mut ids = self.model.ids(1000);
+        let Done::Ids(mut ids) = self.done(&Operation::Ids(1000)) else { return };
         for (draft, list) in &drafts {
             let decision = self.admitted(draft, list, &mut ids, begin);
-            self.model.commit(decision.as_slice(), begin);
+            self.done(&Operation::Commit(decision.into_iter().collect(), begin));
         }
-        for (id, (campaign, _)) in &self.campaigns {
+        for (id, campaign) in self.campaigns.iter().map(|(id, (c, _))| (id.clone(), Rc::clone(c))).collect::<Vec<_>>() {
             let applied = Change::CampaignApplied {
                 id: id.clone(),
                 list: campaign.list.clone(),
@@ -105,7 +107,8 @@ impl Sim {
                 at: begin,
             };
             let cursor = Change::CursorMoved { campaign: id.clone(), to: begin - plan::CATCH_UP };
-            self.model.commit(&[Decision(vec![applied]), Decision(vec![started, cursor])], begin);
+            let decisions = vec![Decision(vec![applied]), Decision(vec![started, cursor])];
+            self.done(&Operation::Commit(decisions, begin));
         }
         if self.plan.strange_night {
             self.tally.hit(Fault::StrangeNight);
@@ -186,13 +189,13 @@ impl Sim {
         some(self, 12, Act::Pause(Pause::All), Some(Act::Resume));
         some(self, 12, Act::Pause(Pause::Line), Some(Act::Resume));
         some(self, 12, Act::PauseCampaign("first"), Some(Act::ResumeCampaigns));
-        some(self, 4, Act::Cancel("first"), None);
+        some(self, 6, Act::Cancel("first"), None);
         some(self, 10, Act::ImportAgain, None);
         some(self, 15, Act::Test, None);
         some(self, 25, Act::Hold, Some(Act::Release));
         some(self, 40, Act::Review, None);
         for _ in 0..3 {
-            some(self, 50, Act::Decide, None);
+            some(self, 70, Act::Decide, Some(Act::Decide));
         }
         some(self, 15, Act::Forge, None);
         for _ in 0..2 {
@@ -274,6 +277,7 @@ impl Sim {
             let (body, said, fault) = TEXTS[self.random.usize(..TEXTS.len())].clone();
             self.tally.hit(fault);
             let gateway_id = format!("in-{}", self.next_sequence());
+            self.judge.wrote(&gateway_id, &number(n), &said);
             let text = Callback::Text { gateway_id, from: number(n), body: body.to_owned(), said };
             if self.one(self.plan.rates.text_twice) {
                 self.tally.hit(Fault::TextTwice);
@@ -321,7 +325,7 @@ impl Sim {
         for contact in &leaves {
             self.memory(who).revoke(*contact, Revocation::Left(None));
         }
-        self.store(who, |model| model.commit(&decisions, now))?;
+        self.commit(who, decisions, now)?;
         let after = self.own_now(who);
         self.memory(who).revoked(&leaves, after);
         for contact in leaves {
@@ -389,7 +393,7 @@ impl Sim {
             Act::Decide => (self.decide(now, ids), Vec::new()),
             Act::AfterRestore => (self.after_restore(now, ids), Vec::new()),
             Act::ClockIsRight => {
-                self.model.seen = Some(now);
+                self.done(&Operation::See(now));
                 (vec![ringround::engine::pause::resume(Pause::Clock, GROUND, now, ids)], Vec::new())
             }
             _ => (Vec::new(), Vec::new()),
@@ -425,7 +429,9 @@ impl Sim {
             self.model.messages.values().filter(|m| m.state == State::Unresolved).map(|m| m.new.id).collect();
         let mut decisions = Vec::new();
         for id in open {
+            let in_time = self.model.messages[&id].not_after > now;
             let (verdict, fault) = match self.random.u8(..4) {
+                0..3 if in_time => (DoubtVerdict::SendAgain, Fault::DecidedResend),
                 0 => (DoubtVerdict::Arrived, Fault::DecidedSent),
                 1 => (DoubtVerdict::SendAgain, Fault::DecidedResend),
                 2 => (DoubtVerdict::Drop, Fault::DecidedDrop),
@@ -466,14 +472,13 @@ impl Sim {
 
     /// Puts waiting texts on hold behind the store's back: approval is not built yet.
     fn hold(&mut self) {
-        let waiting: Vec<Id> =
-            self.model.messages.values().filter(|m| m.state == State::Queued).map(|m| m.new.id).collect();
-        for id in waiting {
-            if self.random.bool() {
-                self.tally.hit(Fault::Held);
-                self.model.change(id, |row| row.state = State::Held);
-            }
+        let waiting = self.model.messages.values().filter(|m| m.state == State::Queued).map(|m| m.new.id);
+        let mut waiting: Vec<Id> = waiting.collect();
+        waiting.retain(|_| self.random.bool());
+        for _ in &waiting {
+            self.tally.hit(Fault::Held);
         }
+        self.done(&Operation::Hold(waiting));
     }
 
     /// Reports that nobody sent, and such about texts that nobody knows.
@@ -509,6 +514,7 @@ impl Sim {
         self.generations.push((self.model.next_id, u32::try_from(self.generations.len()).unwrap() + 1));
         let later = self.now + SignedDuration::from_secs(self.random.i64(60..7200));
         self.at(later, Event::Act(Box::new(Act::AfterRestore)));
+        self.at(later, Event::Act(Box::new(Act::Resume)));
         self.mint = Mint::new(&self.generations, [7; 32]);
         self.count_edges();
     }

@@ -110,7 +110,7 @@ impl Sim {
         let held = if decisions.is_empty() {
             Vec::new()
         } else {
-            self.store(who, |model| model.commit(&decisions, now))?
+            self.commit(who, decisions, now)?
         };
         singly.extend(waiting.iter().zip(held).filter(|(_, held)| !held).map(|(at, _)| *at));
         singly.sort_unstable();
@@ -128,7 +128,7 @@ impl Sim {
             all.extend(self.remember(who, revoked));
             let only_stored = matches!(decision.0.first(), Some(Change::ReportStored(_) | Change::StrayKept(_)));
             let now = self.own_now(who);
-            if self.store(who, |model| model.commit(&[decision], now))? == [true] || only_stored {
+            if self.commit(who, vec![decision], now)? == [true] || only_stored {
                 return Ok(());
             }
         }

@@ -77,6 +77,8 @@ pub struct Judge {
     by_person: BTreeSet<String>,
     heard: BTreeMap<String, Vec<Heard>>,
     heard_ids: BTreeSet<String>,
+    /// What was written under which of the gateway's ids, stored or not.
+    written: BTreeMap<String, (String, Said)>,
     expected: Vec<(String, String, String, u8, Timestamp)>,
     on_list: BTreeMap<String, usize>,
     looked_at: BTreeMap<Id, i64>,
@@ -97,6 +99,7 @@ impl Default for Judge {
             by_person: BTreeSet::new(),
             heard: BTreeMap::new(),
             heard_ids: BTreeSet::new(),
+            written: BTreeMap::new(),
             expected: Vec::new(),
             on_list: BTreeMap::new(),
             looked_at: BTreeMap::new(),
@@ -132,6 +135,11 @@ impl Judge {
             heard.push(Heard { gateway_id: gateway_id.to_owned(), order, at, said: said.clone() });
             heard.sort_by_key(|h| h.order);
         }
+    }
+
+    /// Somebody writes this.
+    pub fn wrote(&mut self, gateway_id: &str, phone: &str, said: &Said) {
+        self.written.insert(gateway_id.to_owned(), (phone.to_owned(), said.clone()));
     }
 
     fn allow(&mut self, message: Id) {
@@ -289,7 +297,12 @@ impl Sim {
             let slack = SignedDuration::from_secs(if self.hands.len() > 1 { 1 } else { 0 });
             let again = spoken.iter().any(|h| h.order != last.order && last.at.duration_since(h.at).abs() < SignedDuration::from_secs(20));
             let out = wants_out(&last.said, list) == Some(true);
-            if out && !again && last.at + slack <= self.now {
+            // A text that is stored counts, whether or not our answer has reached the gateway.
+            let back = self.model.stored.iter().skip(last.order).any(|id| {
+                let written = self.judge.written.get(id).filter(|(from, _)| from == phone);
+                written.is_some_and(|(_, said)| wants_out(said, list) == Some(false))
+            });
+            if out && !again && !back && last.at + slack <= self.now {
                 return Some(("I6", format!("{} leaves, and they had said {:?} at {}", claimed.id, last.said, last.at)));
             }
         }

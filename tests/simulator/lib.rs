@@ -80,6 +80,7 @@ pub mod fixes;
 pub mod intake;
 pub mod judge;
 pub mod model;
+pub mod operations;
 pub mod reports;
 pub mod rows;
 pub mod run;

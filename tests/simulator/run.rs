@@ -1,6 +1,7 @@
 //! One campaign on the model store, from its seed to its verdict.
 
 use super::acts::Act;
+use super::operations::Operation;
 use super::seed::{Plan, Rates, settings};
 use super::sim::{Event, Sim};
 use super::tally::Tally;
@@ -18,6 +19,16 @@ thread_local! {
 pub struct Verdict {
     pub violations: Vec<String>,
     pub tally: Tally,
+}
+
+/// All that a campaign does to the store.
+pub fn recorded(plan: Plan) -> Vec<Operation> {
+    let mut sim = Sim::new(plan, SETTINGS.with(Rc::clone), false);
+    sim.recorded = Some(Vec::new());
+    sim.prepare();
+    let end = sim.plan.end;
+    sim.run_until(end);
+    sim.recorded.unwrap_or_default()
 }
 
 /// Runs the campaign of a seed.

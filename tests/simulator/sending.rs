@@ -1,6 +1,7 @@
 //! The shell's sender, as `app::sender`: a message is handed over only after the commit that made it `submitting`; right
 //! before its first byte it is checked once more in memory; one attempt is one request.
 
+use super::operations::{Done, Operation};
 use super::seed::Class;
 use super::shell::{Ahead, Answer};
 use super::sim::{Event, Fail, Sim, Who};
@@ -269,10 +270,12 @@ impl Sim {
         let line = LineTerms { gateway: String::new(), spacing, per_day: None, ahead };
         let request = ClaimRequest { limit, epoch: process.epoch, line, latest: now + WIRE_SLACK, quiet };
         let (outcomes, left) = (std::mem::take(&mut process.finished), std::mem::take(&mut process.left));
-        let done = self.store(who, |model| model.turn(&outcomes, &request, now));
+        let operation = Operation::Turn(outcomes, request, now);
+        let done = self.store(who, &operation);
+        let Operation::Turn(outcomes, ..) = operation else { return Err(Fail::Fenced) };
         let done = match done {
-            Ok(Ok(done)) => done,
-            Ok(Err(_)) => return Err(Fail::Fenced),
+            Ok(Done::Turned(Some(done))) => done,
+            Ok(_) => return Err(Fail::Fenced),
             Err(error) => {
                 if error == Fail::Busy {
                     let process = self.process(who);

@@ -1,6 +1,7 @@
 //! A small shell in the order of operations of `src/app`: what it decides is decided by the real engine. The worker's half
 //! is here, the sender's in `sending.rs`, the receiver's in `intake.rs`; each durable operation is one step: see `Sim::store`.
 
+use super::operations::{Done, Operation};
 use super::seed::Class;
 use super::sim::{Fail, Sim, Who};
 use super::tally::Fault;
@@ -10,7 +11,7 @@ use ringround::domain::campaign::{Campaign, CampaignState};
 use ringround::domain::change::{Change, Decision};
 use ringround::domain::consent::{Event as Entry, EventKind};
 use ringround::domain::doubt::{Doubt, LookUp, Means, Question};
-use ringround::domain::ids::{Id, Ids};
+use ringround::domain::ids::Id;
 use ringround::domain::message::{Claimed, Outcome};
 use ringround::domain::pause::Pause;
 use ringround::domain::template::Context;
@@ -125,16 +126,18 @@ impl Sim {
     fn start(&mut self, who: Who) -> Result<(), Fail> {
         let now = self.own_now(who);
         let (alone, settle) = (self.hands.len() == 1, self.plan.settle);
-        let (epoch, _) = self.store(who, |model| model.enlist(alone, settle, now))?;
-        self.hands[who.w].process = Some(Process::new(epoch, now));
+        if let Done::Enlisted(epoch, _) = self.store(who, &Operation::Enlist { alone, settle, now })? {
+            self.hands[who.w].process = Some(Process::new(epoch, now));
+        }
         Ok(())
     }
 
     /// Makes sure that one decision can be taken.
     pub fn stock(&mut self, who: Who) -> Result<(), Fail> {
         if self.memory(who).ids.left() < 200 {
-            let block: Ids = self.store(who, |model| model.ids(1000))?;
-            self.memory(who).ids = block;
+            if let Done::Ids(block) = self.store(who, &Operation::Ids(1000))? {
+                self.memory(who).ids = block;
+            }
         }
         Ok(())
     }
@@ -172,7 +175,7 @@ impl Sim {
             self.stock(who)?;
             let id = self.memory(who).ids.take();
             let event = Entry::new(id, now, EventKind::ClockJumped, "ringround", "clock");
-            self.store(who, |model| model.commit(&[Change::Recorded(event).into()], now))?;
+            self.commit(who, vec![Change::Recorded(event).into()], now)?;
         }
         let change = match (&wrong, self.model.pauses.contains_key(Pause::Clock.as_str())) {
             (Some(reason), false) => {
@@ -183,14 +186,15 @@ impl Sim {
             _ => None,
         };
         if let Some(change) = change {
-            self.store(who, |model| model.commit(&[change.into()], now))?;
+            self.commit(who, vec![change.into()], now)?;
         }
         self.hands[who.w].hour_known = wrong.is_none();
         let (epoch, settle) = (self.process(who).epoch, self.plan.settle);
-        let doubted = self.store(who, |model| model.beat(epoch, settle, now))?.map_err(|_| Fail::Fenced)?;
+        let done = self.store(who, &Operation::Beat { epoch, settle, now })?;
+        let Done::Beaten(Some(doubted)) = done else { return Err(Fail::Fenced) };
         self.process(who).lease_until = now + LEASE;
         if wrong.is_none() {
-            self.store(who, |model| model.seen = Some(now))?;
+            self.store(who, &Operation::See(now))?;
         }
         self.process(who).beat_at = now + EVERY;
         Ok(doubted > 0)
@@ -203,7 +207,11 @@ impl Sim {
             let process = self.process(who);
             (process.known, process.seen) = (known, Some(pulse.campaigns));
         }
-        let mut busy = pulse.ended && self.store(who, |model| model.sweep(now))? != Swept::default();
+        let mut busy = false;
+        if pulse.ended {
+            let done = self.store(who, &Operation::Sweep(now))?;
+            busy = !matches!(done, Done::Swept(swept) if swept == Swept::default());
+        }
         if pulse.fenced {
             return Ok(busy);
         }
@@ -224,7 +232,7 @@ impl Sim {
             self.stock(who)?;
             let ids = &mut self.memory(who).ids;
             let decision = fill::fill(&campaign, step, &context, &broadcast, &page, last, ids);
-            let held = self.store(who, |model| model.commit(&[decision], now))?;
+            let held = self.commit(who, vec![decision], now)?;
             if held == [true] {
                 self.judge.filled(&self.model, broadcast.id, &page, &touched);
             }
@@ -258,7 +266,7 @@ impl Sim {
         };
         let mut decisions: Vec<Decision> = due.iter().map(open).collect();
         decisions.push(Change::CursorMoved { campaign: campaign.id.clone(), to: now }.into());
-        self.store(who, |model| model.commit(&decisions, now))?;
+        self.commit(who, decisions, now)?;
         let next_due = plan::next_due(&campaign, now);
         let known = &mut self.process(who).known[at];
         (known.planned_until, known.next_due) = (now, next_due);
@@ -302,7 +310,7 @@ impl Sim {
                 self.judge.resent(doubt.id);
             }
             let now = self.own_now(who);
-            self.store(who, |model| model.commit(&[decision], now))?;
+            self.commit(who, vec![decision], now)?;
         }
         Ok(asked_any)
     }

@@ -4,6 +4,7 @@
 use super::acts::{Act, Mishap};
 use super::judge::Judge;
 use super::model::Model;
+use super::operations::{Done, Operation};
 use super::seed::{Plan, Rates};
 use super::intake::Memory;
 use super::shell::{Answer, Process};
@@ -13,6 +14,7 @@ use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
 use ringround::config::{Settings, read_campaign};
 use ringround::domain::campaign::Campaign;
+use ringround::domain::change::Decision;
 use ringround::domain::ids::Id;
 use ringround::domain::phone::Phone;
 use ringround::domain::reference::Mint;
@@ -101,6 +103,8 @@ pub struct Sim {
     pub generations: Vec<(Id, u32)>,
     pub mishaps: Vec<Mishap>,
     pub loud: bool,
+    /// All that was done to the store, where somebody wants to do it again.
+    pub recorded: Option<Vec<Operation>>,
     phones: BTreeMap<String, Phone>,
     queue: BTreeMap<(Timestamp, u64), Event>,
     sequence: u64,
@@ -152,6 +156,7 @@ impl Sim {
             generations,
             mishaps: Vec::new(),
             loud,
+            recorded: None,
             phones: BTreeMap::new(),
             queue: BTreeMap::new(),
             sequence: 0,
@@ -218,7 +223,7 @@ impl Sim {
     }
 
     /// One operation of the store: before it, instead of it and after it anything can happen.
-    pub fn store<T>(&mut self, who: Who, operation: impl FnOnce(&mut Model) -> T) -> Result<T, Fail> {
+    pub fn store(&mut self, who: Who, operation: &Operation) -> Result<Done, Fail> {
         self.point(who, true)?;
         let Rates { store_down, slow_store, commit_lost, .. } = self.plan.rates;
         if self.one(store_down) {
@@ -230,8 +235,7 @@ impl Sim {
             self.now += SignedDuration::from_millis(self.random.i64(1000..8000));
         }
         self.renew_leases();
-        let done = operation(&mut self.model);
-        self.count_edges();
+        let done = self.done(operation);
         if self.one(commit_lost) {
             self.tally.hit(Fault::CommitLost);
             self.hands[who.w].lost_a_commit = true;
@@ -239,6 +243,24 @@ impl Sim {
         }
         self.point(who, true)?;
         Ok(done)
+    }
+
+    /// Does it, whatever befalls whoever asked for it.
+    pub fn done(&mut self, operation: &Operation) -> Done {
+        if let Some(recorded) = &mut self.recorded {
+            recorded.push(operation.clone());
+        }
+        let done = self.model.perform(operation);
+        self.count_edges();
+        done
+    }
+
+    /// Decisions in one transaction.
+    pub fn commit(&mut self, who: Who, decisions: Vec<Decision>, now: Timestamp) -> Result<Vec<bool>, Fail> {
+        match self.store(who, &Operation::Commit(decisions, now))? {
+            Done::Applied(applied) => Ok(applied),
+            _ => Err(Fail::Busy),
+        }
     }
 
     pub fn one(&mut self, per_thousand: u16) -> bool {
@@ -329,12 +351,14 @@ impl Sim {
         if self.hands.len() == 1 {
             return;
         }
-        for hand in self.hands.iter().filter(|hand| hand.alive && !hand.frozen) {
-            let Some(process) = &hand.process else { continue };
-            let beaten = self.now + hand.offset - SignedDuration::from_millis(self.random.i64(0..5000));
-            let fresh = |worker: &super::rows::Worker| worker.lease_until < beaten + ringround::store::LEASE;
-            if self.model.workers.get(&process.epoch).is_some_and(fresh) {
-                self.model.renew(process.epoch, beaten).unwrap_or(());
+        let live = self.hands.iter().filter(|hand| hand.alive && !hand.frozen);
+        let live: Vec<(i64, SignedDuration)> =
+            live.filter_map(|hand| Some((hand.process.as_ref()?.epoch, hand.offset))).collect();
+        for (epoch, offset) in live {
+            let now = self.now + offset - SignedDuration::from_millis(self.random.i64(0..5000));
+            let old = now + ringround::store::LEASE - SignedDuration::from_secs(5);
+            if self.model.workers.get(&epoch).is_some_and(|worker| worker.lease_until < old) {
+                self.done(&Operation::Renew { epoch, now });
             }
         }
     }
@@ -494,7 +518,7 @@ impl Sim {
         if !self.hands[who.w].lost_a_commit {
             self.judge.stopped_cleanly(&self.model, epoch);
         }
-        self.store(who, |model| model.retire(epoch))?;
+        self.store(who, &Operation::Retire(epoch))?;
         self.end_process(who.w);
         self.hands[who.w].memory = Memory::default();
         let again = SignedDuration::from_secs(self.random.i64(1..30));
