@@ -4,6 +4,29 @@
 
 mod support;
 
+/// The simulator once more, on this package's own types: its model store is compared with the real one.
+#[path = "simulator"]
+#[allow(dead_code, reason = "what only the simulator's own runs use")]
+mod simulator {
+    pub mod acts;
+    pub mod fixes;
+    pub mod intake;
+    pub mod judge;
+    pub mod model;
+    pub mod operations;
+    pub mod reports;
+    pub mod rows;
+    pub mod run;
+    pub mod seed;
+    pub mod sending;
+    pub mod shell;
+    pub mod sim;
+    pub mod tally;
+    pub mod views;
+    pub mod workers;
+    pub mod world;
+}
+
 mod store {
     mod agreement;
     mod claims;
@@ -14,6 +37,7 @@ mod store {
     mod opening;
     mod races;
     mod receiving;
+    mod same;
     mod sending;
     mod statements;
     mod views;
