@@ -12,6 +12,7 @@ mod store {
     mod guards;
     mod made;
     mod opening;
+    mod operations;
     mod races;
     mod receiving;
     mod sending;
