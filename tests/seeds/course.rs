@@ -179,7 +179,8 @@ impl<'a> Course<'a> {
                 return Err(format!("the database believes to have been moved: {reason}"));
             }
             let (db, switch) = (store.db().clone(), Arc::new(Switch::default()));
-            let run = Run::start(self.desk(store, slow_by), self.world.clone(), self.clock.clone(), slow_by, None).await;
+            let run =
+                Run::start(self.desk(store, slow_by), self.world.clone(), self.clock.clone(), slow_by, None).await;
             let run = run.map_err(|e| format!("starting at {now}: {e}"))?;
             if let Db::Sqlite(pool, _) = &db {
                 switch.listen(pool).await;

@@ -101,7 +101,11 @@ impl Drawn {
     /// Mostly one that there is.
     fn of(&mut self, known: fn(&Self) -> &Vec<Id>) -> Id {
         let many = known(self).len();
-        if many == 0 || self.random.u8(..20) == 0 { 999_999 } else { known(self)[self.random.usize(..many)] }
+        if many == 0 || self.random.u8(..20) == 0 {
+            return 999_999;
+        }
+        let at = self.random.usize(..many);
+        known(self)[at]
     }
 
     fn contact(&mut self) -> Contact {
@@ -164,7 +168,9 @@ impl Drawn {
         let (id, at) = (self.id(), self.now);
         match self.random.u8(..4) {
             0 => Change::InboundClosed { inbound: self.of(|d| &d.inbounds), at },
-            1 => Change::Recorded(Event::new(id, at, EventKind::Changed, "admin:test", "drawn").about(contact.id, None)),
+            1 => {
+                Change::Recorded(Event::new(id, at, EventKind::Changed, "admin:test", "drawn").about(contact.id, None))
+            }
             _ => {
                 self.inbounds.push(id);
                 let text = inbound(id, &contact.phone, &format!("in-{}", self.random.u8(..30)), "hello", at);
@@ -237,7 +243,8 @@ impl Drawn {
     fn moved(&mut self) -> Change {
         use State::{Accepted, Held, InDoubt, Queued, Submitting, Undelivered, Unresolved};
         let id = self.of(|d| &d.messages);
-        let from = [Queued, Queued, Submitting, Submitting, Submitting, InDoubt, Accepted, Unresolved, Undelivered, Held];
+        let from =
+            [Queued, Queued, Submitting, Submitting, Submitting, InDoubt, Accepted, Unresolved, Undelivered, Held];
         let from = from[self.random.usize(..from.len())];
         let legal = |to: &State| Edge::between(from, *to).is_some_and(|edge| edge != Edge::Claim);
         let to: Vec<State> = State::ALL.into_iter().filter(legal).collect();
@@ -248,7 +255,14 @@ impl Drawn {
         let gateway_id = (to == Accepted).then(|| format!("g-{id}"));
         let by_policy = from == InDoubt && to == Queued && self.random.bool();
         let repeat_until = (to == Queued && self.random.u8(..4) == 0).then(|| self.now + SETTLE);
-        let moved = MessageMove { epoch, next_at, gateway_id, by_policy, repeat_until, ..MessageMove::new(id, from, to, self.now) };
+        let moved = MessageMove {
+            epoch,
+            next_at,
+            gateway_id,
+            by_policy,
+            repeat_until,
+            ..MessageMove::new(id, from, to, self.now)
+        };
         Change::MessageMoved(if self.random.bool() { moved.because("drawn") } else { moved })
     }
 
@@ -263,7 +277,16 @@ impl Drawn {
             0 => Change::HandleKept { gateway_id, message },
             1 => {
                 let opted_out = self.random.bool();
-                Change::StrayKept(StrayReport { id, gateway, fingerprint, gateway_id, status, detail, opted_out, received_at })
+                Change::StrayKept(StrayReport {
+                    id,
+                    gateway,
+                    fingerprint,
+                    gateway_id,
+                    status,
+                    detail,
+                    opted_out,
+                    received_at,
+                })
             }
             _ => Change::ReportStored(DeliveryReport {
                 id,
@@ -296,8 +319,11 @@ impl Drawn {
 
 /// All tables, with their columns; a `?` marks a truth value.
 const TABLES: [(&str, &str); 17] = [
-    ("messages", "id contact_id broadcast_id inbound_id campaign list reply body_id parts not_before not_after state \
-        reason attempts epoch gateway_id ask_at absent created_at claimed_at answered_at ended_at ?may_resend"),
+    (
+        "messages",
+        "id contact_id broadcast_id inbound_id campaign list reply body_id parts not_before not_after state \
+        reason attempts epoch gateway_id ask_at absent created_at claimed_at answered_at ended_at ?may_resend",
+    ),
     ("consents", "contact_id list standing since"),
     ("suppressions", "phone_hash key_version reason since"),
     ("contacts", "id phone phone_hash key_version name language internet tags held_for"),
