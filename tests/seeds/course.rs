@@ -117,12 +117,12 @@ impl<'a> Course<'a> {
         loop {
             let now = self.clock.now();
             self.world.advance_to(now);
+            self.beat(now).await?; // first: whoever starts takes off those whose lease has ended
             self.start_due(now).await?;
             while self.anybody() && deeds.last().is_some_and(|(at, _)| *at <= now) {
                 let (_, deed) = deeds.pop().unwrap();
                 self.deed(deed, now).await?;
             }
-            self.beat(now).await?;
             self.turns().await?;
             let soon = now + SignedDuration::from_millis(1);
             let next = self.next(now, deeds.last().map(|(at, _)| *at));

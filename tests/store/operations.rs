@@ -18,7 +18,7 @@ use ringround::store::{ClaimRequest, Recruit, Store};
 use sqlx::AssertSqlSafe;
 use std::fmt::Debug;
 
-const LISTS: u64 = 200;
+const LISTS: u64 = 40;
 const LENGTH: usize = 60;
 const SETTLE: SignedDuration = SignedDuration::from_secs(60);
 
@@ -60,7 +60,7 @@ impl Drawn {
     pub fn new(seed: u64, now: Timestamp) -> Self {
         let random = Rng::with_seed(seed);
         let (contacts, messages, broadcasts, inbounds) = (vec![], vec![], vec![], vec![]);
-        Self { random, now, next_id: 1, epoch: 1, contacts, messages, broadcasts, inbounds, revision: 0 }
+        Self { random, now, next_id: 1_000_000, epoch: 1, contacts, messages, broadcasts, inbounds, revision: 0 }
     }
 
     /// The next operation, and when it happens.
@@ -311,7 +311,7 @@ impl Drawn {
             0 => Change::Paused { pause, reason: format!("{contact}"), at },
             1..4 => Change::Resumed { pause },
             4 => Change::PolledTo { gateway: "g".into(), cursor: format!("{}", self.random.u8(..9)) },
-            5 => Change::StrayJoined { stray: self.random.i64(1..=self.next_id) },
+            5 => Change::StrayJoined { stray: self.next_id - self.random.i64(0..200) },
             _ => Change::DoubtAsked { message, asked: at, absent: self.random.i64(0..3), again_at: at + SETTLE },
         }
     }
