@@ -35,6 +35,7 @@ mod store {
     mod guards;
     mod made;
     mod opening;
+    mod operations;
     mod races;
     mod receiving;
     mod same;

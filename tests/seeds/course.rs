@@ -117,12 +117,12 @@ impl<'a> Course<'a> {
         loop {
             let now = self.clock.now();
             self.world.advance_to(now);
+            self.beat(now).await?; // first: whoever starts takes off those whose lease has ended
             self.start_due(now).await?;
             while self.anybody() && deeds.last().is_some_and(|(at, _)| *at <= now) {
                 let (_, deed) = deeds.pop().unwrap();
                 self.deed(deed, now).await?;
             }
-            self.beat(now).await?;
             self.turns().await?;
             let soon = now + SignedDuration::from_millis(1);
             let next = self.next(now, deeds.last().map(|(at, _)| *at));
@@ -179,7 +179,8 @@ impl<'a> Course<'a> {
                 return Err(format!("the database believes to have been moved: {reason}"));
             }
             let (db, switch) = (store.db().clone(), Arc::new(Switch::default()));
-            let run = Run::start(self.desk(store, slow_by), self.world.clone(), self.clock.clone(), slow_by, None).await;
+            let run =
+                Run::start(self.desk(store, slow_by), self.world.clone(), self.clock.clone(), slow_by, None).await;
             let run = run.map_err(|e| format!("starting at {now}: {e}"))?;
             if let Db::Sqlite(pool, _) = &db {
                 switch.listen(pool).await;

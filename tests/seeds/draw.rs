@@ -60,13 +60,13 @@ impl Draw {
         let days = ["2022-01-24T00:00:00Z", "2022-03-26T12:00:00Z", "2022-06-08T00:00:00Z"];
         let begin: Timestamp = pick(r, &days).parse().unwrap();
         let begin = begin + secs(r.i64(6 * 3600..20 * 3600));
-        let (steps, span) = (r.usize(3..=6), secs(3600 * pick(r, &[2, 3, 5, 30, 72])));
+        let (steps, span) = (pick(r, &[3, 3, 3, 4, 6]), secs(3600 * pick(r, &[2, 3, 5, 30, 72])));
         let mut dues: Vec<Timestamp> =
             (0..steps).map(|_| begin + secs(120 + 60 * r.i64(0..span.as_secs() / 60))).collect();
         dues.sort();
         let (campaign, one_off_steps, longest) = campaign(r, &dues);
         let end = begin + span + longest + secs(14 * 3600);
-        let contacts = r.usize(20..=36);
+        let contacts = pick(r, &[20, 20, 21, 24, 40]);
         let (phones, silent) = phones(r, contacts, begin, span, &dues);
         let workers = workers(r, engine);
         let deeds = deeds(r, engine, begin, span, &dues, workers.len());
@@ -273,7 +273,7 @@ fn params(r: &mut Rng, seed: u64, begin: Timestamp, dues: &[Timestamp]) -> Param
         report_late: pick(r, &[30, 5]),
         report_twice: pick(r, &[15, 3]),
         report_never: pick(r, &[60, 8]),
-        report_sent_too: 4,
+        report_sent_too: 8,
         inbound_twice: pick(r, &[8, 2]),
         throttled: pick(r, &[0, 120, 20, 6]),
         outages,

@@ -2,11 +2,11 @@
 //! copy is fenced, as every copy is, and released by a person's word. On PostgreSQL one database is emptied.
 
 use crate::support::{Engine, SEED, postgres};
-use ringround::store::{Db, Place, Store};
-use sqlx::AssertSqlSafe;
 use jiff::{SignedDuration, Timestamp};
 use ringround::domain::change::Change;
 use ringround::domain::pause::Pause;
+use ringround::store::{Db, Place, Store};
+use sqlx::AssertSqlSafe;
 use std::path::Path;
 use tempfile::TempDir;
 
