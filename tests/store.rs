@@ -35,7 +35,6 @@ mod store {
     mod guards;
     mod made;
     mod opening;
-    mod operations;
     mod races;
     mod receiving;
     mod same;

@@ -140,9 +140,9 @@ fn campaign(r: &mut Rng, dues: &[Timestamp]) -> (String, Vec<String>, SignedDura
         writeln!(text, "e{n} = {}", local(*due + secs(7200))).unwrap();
     }
     let (mut one_off, mut longest) = (Vec::new(), SignedDuration::ZERO);
-    for n in 0..dues.len() {
+    for (n, due) in dues.iter().enumerate() {
         // What falls into quiet hours and is of no use after them would be refused.
-        let minutes = if is_quiet(dues[n]) { 700 } else { pick(r, &[2, 10, 45, 180, 480]) };
+        let minutes = if is_quiet(*due) { 700 } else { pick(r, &[2, 10, 45, 180, 480]) };
         longest = longest.max(SignedDuration::from_mins(minutes + 120));
         let when = if n == recurring {
             format!("cron = \"{} * * * *\"\nbetween = [\"m{n}\", \"e{n}\"]", r.u8(..60))

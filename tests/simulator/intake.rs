@@ -107,11 +107,7 @@ impl Sim {
             }
         }
         let now = self.own_now(who);
-        let held = if decisions.is_empty() {
-            Vec::new()
-        } else {
-            self.commit(who, decisions, now)?
-        };
+        let held = if decisions.is_empty() { Vec::new() } else { self.commit(who, decisions, now)? };
         singly.extend(waiting.iter().zip(held).filter(|(_, held)| !held).map(|(at, _)| *at));
         singly.sort_unstable();
         for at in singly {
@@ -234,7 +230,6 @@ impl Sim {
         let decision = report::report(&stored, state, within, now, ids);
         Looked::Decided(decision, opted_out.then_some((contact, Revocation::Left(None))))
     }
-
 }
 
 /// What is known of a sender.

@@ -267,7 +267,7 @@ impl Sim {
             return Ok(false);
         }
         let ahead = (process.commit_time * 2).clamp(LEAST_AHEAD, MOST_AHEAD);
-        let line = LineTerms { gateway: String::new(), spacing, per_day: None, ahead };
+        let line = LineTerms { gateway: String::new(), spacing, per_day: None, ahead, returned: 0 };
         let request = ClaimRequest { limit, epoch: process.epoch, line, latest: now + WIRE_SLACK, quiet };
         let (outcomes, left) = (std::mem::take(&mut process.finished), std::mem::take(&mut process.left));
         let operation = Operation::Turn(outcomes, request, now);

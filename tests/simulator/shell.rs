@@ -134,10 +134,10 @@ impl Sim {
 
     /// Makes sure that one decision can be taken.
     pub fn stock(&mut self, who: Who) -> Result<(), Fail> {
-        if self.memory(who).ids.left() < 200 {
-            if let Done::Ids(block) = self.store(who, &Operation::Ids(1000))? {
-                self.memory(who).ids = block;
-            }
+        if self.memory(who).ids.left() < 200
+            && let Done::Ids(block) = self.store(who, &Operation::Ids(1000))?
+        {
+            self.memory(who).ids = block;
         }
         Ok(())
     }

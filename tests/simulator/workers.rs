@@ -104,12 +104,18 @@ impl Model {
         Err(Timestamp::from_microsecond(at).unwrap().max(now))
     }
 
-    pub(super) fn starts(&mut self, terms: &LineTerms, line: Shared, claimed: Vec<Claimed>) -> Vec<(Claimed, Timestamp)> {
+    pub(super) fn starts(
+        &mut self,
+        terms: &LineTerms,
+        line: Shared,
+        claimed: Vec<Claimed>,
+    ) -> Vec<(Claimed, Timestamp)> {
         let spacing = micros(terms.spacing).max(1);
         let count = i64::try_from(claimed.len()).unwrap();
         let after = Shared { next_us: line.next_us + count * spacing, used: line.used + count, ..line };
         self.lines.insert(terms.gateway.clone(), after);
-        let start = |nth: usize| Timestamp::from_microsecond(line.next_us + i64::try_from(nth).unwrap() * spacing).unwrap();
+        let start =
+            |nth: usize| Timestamp::from_microsecond(line.next_us + i64::try_from(nth).unwrap() * spacing).unwrap();
         claimed.into_iter().enumerate().map(|(nth, claimed)| (claimed, start(nth))).collect()
     }
 
