@@ -150,7 +150,7 @@ figures() {
 case "$*" in '' | --long) ;; *) echo "usage: ./test.sh [--long]" >&2; exit 2 ;; esac
 step "what is needed" tools
 step "a live gateway" kannel
-step "formatting" cargo fmt --check
+step "formatting" cargo fmt --all --check
 step "clippy" cargo clippy --locked --all-targets -- -D warnings
 step "throwaway PostgreSQL" start_postgres
 step "tests" cargo test --locked --all-targets --no-fail-fast

@@ -43,6 +43,8 @@ pub struct Desk {
     busy: Cell<bool>,
     ids: Mutex<Ids>,
     revoked: Mutex<Revocations>,
+    /// Texts about which a report came while they were claimed: they have left before, and do not leave again.
+    arrived: Mutex<HashMap<Id, Timestamp>>,
     away: AtomicBool,
 }
 
@@ -61,6 +63,7 @@ impl Desk {
             busy: Cell::new(false),
             ids: Mutex::new(Ids::new(0..0)),
             revoked: Mutex::default(),
+            arrived: Mutex::default(),
             away: AtomicBool::new(false),
         }
     }
@@ -124,6 +127,20 @@ impl Desk {
     /// Takes a decision with ids from the stock.
     pub fn decide<T>(&self, decision: impl FnOnce(&mut Ids) -> T) -> T {
         decision(&mut self.ids())
+    }
+
+    /// Remembers, before it is committed, that a report came about a text that is claimed; the sender looks right before
+    /// the wire.
+    pub fn arrived(&self, message: Id, now: Timestamp) {
+        let mut arrived = self.arrived.lock().expect("nothing panics while it holds this lock");
+        arrived.retain(|_, at| now.duration_since(*at) < REMEMBERED);
+        arrived.insert(message, now);
+    }
+
+    /// Did a report come about this text since it was claimed?
+    pub fn has_arrived(&self, message: Id, claimed_at: Timestamp) -> bool {
+        let arrived = self.arrived.lock().expect("nothing panics while it holds this lock");
+        arrived.get(&message).is_some_and(|at| *at >= claimed_at)
     }
 
     /// Remembers a revocation before it is committed; the sender looks right before the wire. Until [`Desk::revoked`] says

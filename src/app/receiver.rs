@@ -204,6 +204,9 @@ async fn decide_report(desk: &Desk, gateway: &str, handed: &Handed) -> Result<Lo
     };
     let stray = desk.decide(|ids| stray(ids.take()));
     if let Some((message, state, contact)) = found {
+        if state == State::Submitting {
+            desk.arrived(message, now);
+        }
         return Ok(joined(desk, &stray, message, state, contact));
     }
     // About a text that is not known yet, or no more. A reference that we never made is nothing of ours.

@@ -5,10 +5,11 @@
 //! its first byte it is checked once more in memory; one attempt is one request.
 
 mod look_ahead;
+mod probing;
 
 use super::attempt::request;
 use super::desk::Desk;
-use super::line::{Answer, InFlight, moved, probe, probed};
+use super::line::{Answer, InFlight, moved, probed};
 use crate::domain::change::{Change, Decision, MessageMove};
 use crate::domain::ids::Id;
 use crate::domain::message::{Claimed, Outcome, Refusal, RefusalClass, State};
@@ -135,7 +136,9 @@ impl Sender {
         let may_claim = self.may_claim(desk) && pulse.claimable;
         let window = if may_claim { self.window(desk, gateway.most_ahead()) } else { 0 };
         busy |= self.record_and_claim(desk, window.saturating_sub(self.ahead.len()), quiet).await?;
-        busy |= self.hand_over(desk, gateway);
+        // After a long commit quiet hours may have begun: then they are looked at again first.
+        let fresh = desk.clock.now().duration_since(pulse.at) <= look_ahead::MOST_AHEAD;
+        busy |= if fresh { self.hand_over(desk, gateway) } else { !self.ahead.is_empty() };
         desk.set_busy(!self.is_idle());
         Ok(busy)
     }
@@ -209,28 +212,6 @@ impl Sender {
             self.heard(desk, answer);
         }
         any
-    }
-
-    /// A person has resumed the line that was barred.
-    fn resume(&mut self, desk: &Desk, pulse: &Pulse) {
-        // What bars it is in the store once nothing waits to be recorded.
-        if self.line.is_barred() && !pulse.line_paused && self.finished.is_empty() {
-            self.line = Line::new(self.epoch);
-            desk.set_away(false);
-            tracing::info!("the line to the gateway is open again: a person has seen to it");
-        }
-    }
-
-    /// After a wait the gateway is asked whether it is there, where it can be asked: a probe should be no parent's text.
-    fn probe(&mut self, desk: &Desk, gateway: &Gateway, pulse: &Pulse) -> bool {
-        let now = desk.clock.now();
-        let texts = pulse.claimable && !pulse.paused;
-        let asks = gateway.can_be_probed() && !pulse.line_paused && self.line.asks(texts, pulse.doubts, now);
-        if asks && self.in_flight.is_empty() {
-            self.in_flight.push(probe(desk, gateway, now));
-            return true;
-        }
-        false
     }
 
     fn heard(&mut self, desk: &Desk, answer: Answer) {
@@ -311,6 +292,10 @@ impl Sender {
             }
             let Some(Ahead { claimed, at: claimed_at, .. }) = self.ahead.pop_front() else { return any };
             any = true;
+            if desk.has_arrived(claimed.id, claimed_at) {
+                self.put_back(&claimed, State::Queued, "a report shows that it was sent", now);
+                continue;
+            }
             let revoked = desk.revoked_since(claimed.contact, claimed_at, claimed.list.as_deref());
             if let Some((to, why)) = overtaken(&claimed, revoked.as_ref(), now) {
                 self.put_back(&claimed, to, why, now);

@@ -11,11 +11,16 @@ use ringround::config::Settings;
 use ringround::domain::campaign::CampaignState;
 use ringround::domain::ids::Id;
 use ringround::domain::message::State;
+use ringround::domain::report::ReportStatus;
 use ringround::gateway::Gateway;
 use ringround::gateway::simulated::{Params, World as Air};
 use ringround::store::Store;
 
-both_engines! { a_stop_outruns_what_is_claimed, a_frozen_worker_sends_nothing_when_it_wakes }
+both_engines! {
+    a_stop_outruns_what_is_claimed,
+    a_report_outruns_what_is_claimed,
+    a_frozen_worker_sends_nothing_when_it_wakes,
+}
 
 struct Sending {
     desk: Desk,
@@ -87,6 +92,23 @@ async fn a_stop_outruns_what_is_claimed(world: &World) {
     assert_eq!(world.state(second).await, State::Cancelled);
     let sent = sending.sent_to(2);
     assert!(sent.len() == 1 && sent[0].contains("you have left"), "{sent:?}");
+}
+
+/// It was thought never to have left, and is claimed again: then its report comes.
+async fn a_report_outruns_what_is_claimed(world: &World) {
+    let (mut sending, second) = one_sent_one_claimed(world).await;
+    let report = Handed::Report {
+        reference: sending.desk.store.identity().mint().reference(second),
+        gateway_id: Some("g-2".into()),
+        status: ReportStatus::Sent,
+        detail: "sent".into(),
+        opted_out: false,
+    };
+    take(&sending.desk, "simulated", &[report]).await.unwrap();
+    for millis in [500, 1000] {
+        sending.at(world, millis).await;
+    }
+    assert_eq!((world.state(second).await, sending.sent_to(2).len()), (State::Accepted, 0));
 }
 
 /// Claimed, then frozen until long after its lease: whoever took it for dead has put the text in doubt.
