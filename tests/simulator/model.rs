@@ -344,6 +344,16 @@ impl Model {
                 row.absent = 0;
             }
         });
+        // A STOP that came while somebody had the text in their hands found nothing to cancel.
+        let row = &self.messages[&moved.id];
+        let key = row.new.list.clone().map(|list| (list, row.new.contact));
+        let left = key.and_then(|key| self.consents.get(&key)).is_some_and(|(standing, _)| *standing == Standing::Out);
+        if moved.to == State::Queued && left {
+            self.end(moved.id, State::Cancelled, moved.at, |row| {
+                row.reason = Some("STOP".to_owned());
+                row.ask_at = None;
+            });
+        }
         1
     }
 
