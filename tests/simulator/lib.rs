@@ -76,6 +76,7 @@ pub mod store {
 }
 
 pub mod acts;
+pub mod cases;
 pub mod fixes;
 pub mod intake;
 pub mod judge;

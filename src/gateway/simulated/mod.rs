@@ -132,6 +132,8 @@ struct State {
     written: Vec<Written>,
     /// What will be handed to us, by time and order.
     mail: BTreeMap<(Timestamp, u64), Callback>,
+    /// What was handed to us last: acknowledged when we come for more.
+    handed: BTreeMap<(Timestamp, u64), Callback>,
     count: u64,
     faults: Faults,
 }
@@ -165,6 +167,7 @@ impl World {
             book: Vec::new(),
             written: Vec::new(),
             mail: BTreeMap::new(),
+            handed: BTreeMap::new(),
             count: 0,
             faults: Faults::default(),
         };
@@ -193,7 +196,15 @@ impl World {
         let mut state = self.state();
         let now = state.now;
         let later = state.mail.split_off(&(now, u64::MAX));
-        std::mem::replace(&mut state.mail, later).into_values().collect()
+        state.handed = std::mem::replace(&mut state.mail, later);
+        state.handed.values().cloned().collect()
+    }
+
+    /// Whoever took the last callbacks is no more: what was not acknowledged comes again.
+    pub fn lost(&self) {
+        let mut state = self.state();
+        let again = std::mem::take(&mut state.handed);
+        state.mail.extend(again);
     }
 
     /// What every phone received, in order of arrival at the gateway.
