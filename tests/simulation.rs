@@ -2,7 +2,8 @@
 //! invariant is looked at after each of them. 100,000 on the model store, 2,000 on SQLite, 200 on PostgreSQL.
 //!
 //! `RINGROUND_SIM_SEED=n cargo test --test simulation` replays one seed on the model and tells all of it;
-//! `RINGROUND_SIM_RUNS=n` runs more or fewer (the real stores get a fiftieth and a five-hundredth).
+//! `RINGROUND_SIM_RUNS=n` runs more or fewer (the real stores get a fiftieth and a five-hundredth); `RINGROUND_SIM_ONLY=model`,
+//! `sqlite` or `postgres` runs them on one store alone.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -46,9 +47,12 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let runs = number("RINGROUND_SIM_RUNS").unwrap_or(100_000);
+    let only = std::env::var("RINGROUND_SIM_ONLY").ok();
+    let wanted = |store| only.as_deref().is_none_or(|only| only == store);
     let mut broken = named_cases();
-    broken |= on_the_model(runs);
-    broken |= on_real_stores(runs.div_ceil(50), runs.div_ceil(500));
+    broken |= wanted("model") && on_the_model(runs);
+    broken |= wanted("sqlite") && on_files(runs.div_ceil(50));
+    broken |= wanted("postgres") && on_a_server(runs.div_ceil(500));
     if broken { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
@@ -111,29 +115,25 @@ fn on_the_model(runs: u64) -> bool {
     broken
 }
 
-fn on_real_stores(sqlite: u64, postgres: u64) -> bool {
-    let folder = folder();
-    let (next_sqlite, next_postgres) = (AtomicU64::new(0), AtomicU64::new(0));
-    let (mut files, mut server) = (Vec::new(), Vec::new());
-    let begun_at = begun();
+fn on_files(runs: u64) -> bool {
+    let (begun, folder, next) = (begun(), folder(), AtomicU64::new(0));
+    let (path, next) = (folder.path(), &next);
+    let outcomes = in_threads(move |worker| on_sqlite(path, worker, next, runs));
+    account("SQLite", begun, outcomes)
+}
+
+fn on_a_server(runs: u64) -> bool {
+    let (begun, next) = (begun(), AtomicU64::new(0));
+    account("PostgreSQL", begun, in_threads(|_| on_postgres(&next, runs)))
+}
+
+fn in_threads<T: Send>(work: impl Fn(usize) -> Vec<T> + Sync) -> Vec<T> {
+    let (work, mut all) = (&work, Vec::new());
     std::thread::scope(|scope| {
-        let (path, next) = (folder.path(), &next_sqlite);
-        let threads: Vec<_> =
-            (0..threads()).map(|worker| scope.spawn(move || on_sqlite(path, worker, next, sqlite))).collect();
-        for thread in threads {
-            files.extend(thread.join().unwrap());
-        }
+        let threads: Vec<_> = (0..threads()).map(|n| scope.spawn(move || work(n))).collect();
+        all.extend(threads.into_iter().flat_map(|thread| thread.join().unwrap()));
     });
-    let mut broken = account("SQLite", begun_at, files);
-    let begun_at = begun();
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..threads()).map(|_| scope.spawn(|| on_postgres(&next_postgres, postgres))).collect();
-        for thread in threads {
-            server.extend(thread.join().unwrap());
-        }
-    });
-    broken |= account("PostgreSQL", begun_at, server);
-    broken
+    all
 }
 
 fn account(store: &str, begun: Instant, outcomes: Vec<(u64, Outcome)>) -> bool {

@@ -40,7 +40,7 @@ pub struct Outcome {
 
 /// A smaller campaign than the model's, so that 2,000 of them fit into minutes.
 fn smaller(mut plan: Plan) -> Plan {
-    plan.contacts = plan.contacts.div_ceil(2).max(4);
+    plan.contacts = plan.contacts.div_ceil(3).max(4);
     plan
 }
 
@@ -162,10 +162,10 @@ pub async fn run(seed: u64, place: &Place, shared: bool, look_closely: bool) -> 
     };
     prepare(&desk().await?, &plan, &mut random).await?;
 
-    let mut crashes = random.u32(0..4);
+    let mut crashes = 1 + random.u32(0..3);
     let all_over = plan.end + SignedDuration::from_hours(80);
     loop {
-        let polls = if crashes > 0 { 1 << random.u32(3..12) } else { u32::MAX };
+        let polls = if crashes > 0 { 1 << random.u32(3..11) } else { u32::MAX };
         let polls = if crashes > 0 { polls + random.u32(..polls) } else { polls };
         let ended = {
             let mut run =
