@@ -2,7 +2,7 @@
 # Everything that must hold before a change goes in, in one command, on a fresh Debian machine with Rust and gcc.
 # Tests run on SQLite and on PostgreSQL: one throwaway cluster serves all of them, and is gone afterwards. Others send
 # through a live Kannel. ./test.sh --long runs the program under fire for an hour: ten thousand kills, each named instant
-# twelve times.
+# up to twelve times, and sees to it that each rule broken on purpose (tests/mutants) is noticed.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -150,7 +150,7 @@ figures() {
 case "$*" in '' | --long) ;; *) echo "usage: ./test.sh [--long]" >&2; exit 2 ;; esac
 step "what is needed" tools
 step "a live gateway" kannel
-step "formatting" cargo fmt --check
+step "formatting" cargo fmt --all --check
 step "clippy" cargo clippy --locked --all-targets -- -D warnings
 step "throwaway PostgreSQL" start_postgres
 step "tests" cargo test --locked --all-targets --no-fail-fast
@@ -158,5 +158,6 @@ step "documentation tests" cargo test --locked --doc
 step "under fire: what is needed" fire_tools
 step "under fire: clippy" cargo clippy --locked --features faults --lib --bins -- -D warnings
 step "under fire" cargo test --locked --features faults --test crash -- "$@"
+if [ "$*" = --long ]; then step "rules broken on purpose" tests/mutants/run.sh; fi
 step "figures" figures
 printf '\n== All of it holds (%d s)\n' "$SECONDS"

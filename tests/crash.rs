@@ -21,6 +21,8 @@ mod crash {
     pub mod peer;
     #[path = "../support/postgres.rs"]
     pub mod postgres;
+    #[path = "../support/program.rs"]
+    pub mod program;
     pub mod reporter;
     pub mod rows;
     pub mod script;
@@ -33,7 +35,7 @@ use crash::edges;
 use crash::faults::{self, MOST_KILOBYTES, Seen};
 use crash::kills::{self, Round};
 use crash::script::Class;
-use crash::service::{MOST_MEMORY, STARTS};
+use crash::service::{LEAKS, MOST_MEMORY, STARTS};
 use crash::waiting::now_ms;
 use crash::workers::{self, Plan};
 use std::process::ExitCode;
@@ -73,6 +75,7 @@ fn main() -> ExitCode {
     if memory > MOST_KILOBYTES {
         wrong.push(format!("{memory} KiB of memory"));
     }
+    wrong.extend(LEAKS.lock().unwrap().iter().map(|line| format!("the log holds what it must not: {line}")));
     for what in &wrong {
         println!("FAILED: {what}");
     }
@@ -91,7 +94,7 @@ const ROUNDS: [(Class, bool, bool, bool, usize); 8] = [
     (Class::D, true, false, false, 30),
 ];
 /// In the long run each of them is had so often, until there are ten thousand kills.
-const LONG_TIMES: usize = 32;
+const LONG_TIMES: usize = 26;
 /// And so often several workers on one PostgreSQL database.
 const WORKER_ROUNDS: usize = 10;
 
@@ -105,7 +108,7 @@ fn random_kills(long: bool, wrong: &mut Vec<String>) {
             rounds.push(Round { class, postgres, people, steps: 4, kills, seed, chaos, reports });
         }
     }
-    let mut all = kills::rounds(&rounds, 2);
+    let mut all = kills::rounds(&rounds, if long { 4 } else { 2 });
     for time in 0..if long { WORKER_ROUNDS } else { 0 } {
         let plan = Plan { workers: 4 + time % 5, kills: 200, people: 800, steps: 4, skewed: true, seed: time as u64 };
         match workers::round(&plan) {

@@ -6,6 +6,9 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
+#[path = "support/program.rs"]
+mod program;
+
 mod kannel {
     pub mod installation;
     pub mod peer;

@@ -87,7 +87,9 @@ type Stops = HashMap<String, Vec<(Timestamp, bool)>>;
 /// A phone's plain STOP and its plain ways back, read with eyes of our own: not the code that is being judged.
 async fn stops(store: &Store, world: &World) -> Result<Stops, StoreError> {
     let mut stops = Stops::new();
-    for written in world.written() {
+    let mut all = world.written();
+    all.sort_by_key(|written| written.at); // what is handed over at one instant, after a stop of ours, is so in this order
+    for written in all {
         let said = written.text.to_uppercase();
         let word = said.split(|c: char| !c.is_alphanumeric()).find(|w| !w.is_empty()).unwrap_or_default().to_owned();
         let wants = match word.as_str() {

@@ -14,6 +14,8 @@ use jiff::{SignedDuration, Timestamp};
 const EVERY: SignedDuration = SignedDuration::from_secs(5);
 /// A server's clock that took longer to read says too little.
 const MOST_UNCERTAIN: SignedDuration = SignedDuration::from_secs(2);
+/// Readings of it before the first lease.
+const TRIES: u32 = 3;
 
 /// See the module's head.
 #[derive(Debug)]
@@ -29,6 +31,17 @@ impl Beat {
         Self { next: Timestamp::MIN, read: (desk.clock.machine(), desk.clock.elapsed()) }
     }
 
+    /// Before anything is written by the own clock: a worker whose machine is five minutes ahead would take all the others
+    /// off, and one that is behind would be taken off itself.
+    pub async fn set_clock(desk: &Desk) -> Result<(), StoreError> {
+        for _ in 0..TRIES {
+            if measure(desk).await? {
+                return Ok(());
+            }
+        }
+        Err(StoreError::Database("its server's clock can't be read in time".to_owned()))
+    }
+
     /// When the next one is due.
     pub fn due_at(&self) -> Timestamp {
         self.next
@@ -37,25 +50,31 @@ impl Beat {
     /// Beats, if it is time: true if that changed anything.
     pub async fn turn(&mut self, desk: &Desk, sender: &mut Sender) -> Result<bool, StoreError> {
         let jumped = self.jumped(desk);
-        let now = desk.clock.now();
-        if jumped.abs() <= NOTICED && now < self.next && self.next <= now.saturating_add(EVERY).unwrap_or(now) {
-            return Ok(false);
-        }
+        let before = desk.clock.now();
         if jumped.abs() > NOTICED {
             let way = if jumped.is_positive() { "forward" } else { "back" };
             tracing::warn!("the clock jumped {way} by {}, or the machine slept", in_words(jumped));
+            // Nothing is claimed until all that follows has gone well, now or when it is tried again.
+            self.next = Timestamp::MIN;
+            desk.set_hour_known(false);
+            sender.clock_was_set(desk);
+        }
+        let now = before;
+        if now < self.next && self.next <= now.saturating_add(EVERY).unwrap_or(now) {
+            return Ok(false);
         }
         let measured = measure(desk).await?;
         let now = desk.clock.now();
+        if now.duration_since(before).abs() > NOTICED {
+            sender.clock_was_set(desk); // by the server's clock
+        }
         let wrong = implausible(now, desk.store.seen().await?);
         if jumped.abs() > JUMP {
             record_jump(desk, jumped, now).await?;
         }
         hold_or_release(desk, wrong.as_deref(), now).await?;
         desk.set_hour_known(measured && wrong.is_none());
-        if desk.store.is_shared()
-            && let Some(reason) = desk.store.moved().await?
-        {
+        if let Some(reason) = desk.store.moved().await? {
             return Err(StoreError::Moved(reason));
         }
         let doubted = sender.beat(desk).await?;

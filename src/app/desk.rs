@@ -39,8 +39,12 @@ pub struct Desk {
     hour_unknown: Cell<bool>,
     /// The disk is full: only what came of the texts in flight is written.
     starved: Cell<bool>,
+    /// The sender has something in its hands.
+    busy: Cell<bool>,
     ids: Mutex<Ids>,
     revoked: Mutex<Revocations>,
+    /// Texts about which a report came while they were claimed: they have left before, and do not leave again.
+    arrived: Mutex<HashMap<Id, Timestamp>>,
     away: AtomicBool,
 }
 
@@ -56,8 +60,10 @@ impl Desk {
             agreement,
             hour_unknown: Cell::new(false),
             starved: Cell::new(false),
+            busy: Cell::new(false),
             ids: Mutex::new(Ids::new(0..0)),
             revoked: Mutex::default(),
+            arrived: Mutex::default(),
             away: AtomicBool::new(false),
         }
     }
@@ -75,6 +81,17 @@ impl Desk {
     /// The disk is full, or not, from now on.
     pub fn set_starved(&self, starved: bool) {
         self.starved.set(starved);
+    }
+
+    /// Is the disk full, and something in flight of which it is not known yet what will come? Then nothing else is written,
+    /// not even a STOP: it is asked to come again. When all is recorded, what is left of the room is for those.
+    pub fn owes(&self) -> bool {
+        self.starved.get() && self.busy.get()
+    }
+
+    /// The sender has something in its hands, or not, from now on.
+    pub fn set_busy(&self, busy: bool) {
+        self.busy.set(busy);
     }
 
     /// The hour is known, or not, from now on.
@@ -110,6 +127,20 @@ impl Desk {
     /// Takes a decision with ids from the stock.
     pub fn decide<T>(&self, decision: impl FnOnce(&mut Ids) -> T) -> T {
         decision(&mut self.ids())
+    }
+
+    /// Remembers, before it is committed, that a report came about a text that is claimed; the sender looks right before
+    /// the wire.
+    pub fn arrived(&self, message: Id, now: Timestamp) {
+        let mut arrived = self.arrived.lock().expect("nothing panics while it holds this lock");
+        arrived.retain(|_, at| now.duration_since(*at) < REMEMBERED);
+        arrived.insert(message, now);
+    }
+
+    /// Did a report come about this text since it was claimed?
+    pub fn has_arrived(&self, message: Id, claimed_at: Timestamp) -> bool {
+        let arrived = self.arrived.lock().expect("nothing panics while it holds this lock");
+        arrived.get(&message).is_some_and(|at| *at >= claimed_at)
     }
 
     /// Remembers a revocation before it is committed; the sender looks right before the wire. Until [`Desk::revoked`] says

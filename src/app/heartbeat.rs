@@ -41,7 +41,7 @@ pub fn notify(states: &[NotifyState<'_>]) {
 pub async fn watchdog(shared: &Shared) {
     loop {
         let now = shared.desk.clock.now();
-        let silent = now.duration_since(shared.last_turn.get());
+        let silent = shared.desk.clock.elapsed() - shared.last_turn.get();
         if silent < ALIVE_WITHIN {
             let status = format!("running; {}", shared.callbacks.in_words());
             notify(&[NotifyState::Watchdog, NotifyState::Status(&status)]);

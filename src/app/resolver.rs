@@ -12,30 +12,29 @@ const PAGE: i64 = 50;
 
 /// One turn: true if anything was decided.
 pub async fn turn(desk: &Desk, gateway: &Gateway, pulse: &Pulse) -> Result<bool, StoreError> {
-    if !pulse.doubts || pulse.line_paused {
+    // On a full disk what little room there is belongs to what came of the texts in flight.
+    if !pulse.doubts || pulse.line_paused || desk.is_starved() {
         return Ok(false);
     }
     let doubts = desk.store.doubts(desk.clock.now(), PAGE).await?;
     let waits = &desk.settings.gateway;
     let terms = Terms { means: gateway.means(), settle: waits.settle, report_within: waits.report_within };
     let mut answers = true;
-    let mut asked_any = false;
+    let mut decided = false;
     for doubt in &doubts {
-        if desk.is_away() {
-            break; // questions would cost as many requests as texts
-        }
-        asked_any = true;
         desk.stock().await?;
         let now = desk.clock.now();
         let decision = match desk.decide(|ids| unasked(doubt, &terms, now, ids)) {
             Some(decision) => decision,
+            None if desk.is_away() => continue, // questions would cost as many requests as texts
             None => asked(desk, gateway, doubt, &terms, &mut answers).await,
         };
+        decided = true;
         let now = desk.clock.now(); // an answer may take long
         let decision = if gateway.reports_by_its_own_id() { decision.with_handles() } else { decision };
         desk.store.commit_one(decision, now).await?;
     }
-    Ok(asked_any)
+    Ok(decided)
 }
 
 /// The decision after the gateway was asked. Once a question has failed, the others of this turn are not asked: they

@@ -14,7 +14,8 @@ use crate::gateway::Gateway;
 use crate::store::{Hint, Pulse, StoreError};
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -27,6 +28,8 @@ const LOOK_AROUND: SignedDuration = SignedDuration::from_secs(10);
 const LOOK_AROUND_SHARED: SignedDuration = SignedDuration::from_secs(2);
 /// After a failure of the store.
 const PAUSE_AFTER_FAILURE: SignedDuration = SignedDuration::from_secs(1);
+/// A failure that lasts is said this often.
+const SAID_EVERY: SignedDuration = SignedDuration::from_mins(1);
 /// Things that share a commit at most.
 const SHARE_A_COMMIT: usize = 256;
 
@@ -42,9 +45,11 @@ pub struct Shared {
     /// It is time to end.
     pub stop: CancellationToken,
     /// When the worker last had a turn: a worker that hangs must not look alive.
-    pub last_turn: Rc<Cell<Timestamp>>,
+    pub last_turn: Rc<Cell<SignedDuration>>,
     /// What gateways have handed over.
     pub callbacks: Rc<Callbacks>,
+    /// What failed lately, and when it was said.
+    complaints: Rc<RefCell<HashMap<String, SignedDuration>>>,
 }
 
 /// Callbacks since the start; the service manager's status and the last line of the log show them.
@@ -72,13 +77,29 @@ pub type Delivery = (Vec<Handed>, oneshot::Sender<Option<Vec<Taken>>>);
 impl Shared {
     /// All that is shared, before anything runs.
     pub fn new(desk: Rc<Desk>, gateway: Gateway) -> Self {
-        let last_turn = Rc::new(Cell::new(desk.clock.now()));
+        let last_turn = Rc::new(Cell::new(desk.clock.elapsed()));
         let (wake, stop) = (Arc::new(Notify::new()), CancellationToken::new());
-        Self { desk, gateway, wake, stop, last_turn, callbacks: Rc::default() }
+        Self { desk, gateway, wake, stop, last_turn, callbacks: Rc::default(), complaints: Rc::default() }
     }
 
     async fn rest(&self, what: &str, error: &StoreError) {
-        tracing::error!("{what}: {error}; trying again");
+        self.complain(what, error);
+        self.pause().await;
+    }
+
+    /// The same words once a minute: whatever lasts for hours must not fill the log, nor the disk under it.
+    fn complain(&self, what: &str, error: &StoreError) {
+        let (words, now) = (format!("{what}: {error}"), self.desk.clock.elapsed());
+        let mut said = self.complaints.borrow_mut();
+        if said.get(&words).is_none_or(|at| now - *at >= SAID_EVERY) {
+            tracing::error!("{words}; trying again");
+            said.retain(|_, at| now - *at < SAID_EVERY);
+            said.insert(words, now);
+        }
+    }
+
+    /// The pause after a failure.
+    async fn pause(&self) {
         let now = self.desk.clock.now();
         let until = now.saturating_add(PAUSE_AFTER_FAILURE).unwrap_or(now);
         select! {
@@ -92,10 +113,10 @@ impl Shared {
 /// workers that are gone are known.
 pub async fn work(shared: &Shared, ready: impl FnOnce(i64)) -> Result<(), StoreError> {
     let desk = &shared.desk;
-    let mut worker = Worker::start(desk).await?;
+    let mut worker = first(shared).await?;
     ready(desk.store.doubt_count().await?);
     while !shared.stop.is_cancelled() {
-        shared.last_turn.set(desk.clock.now());
+        shared.last_turn.set(desk.clock.elapsed());
         let turn = AssertUnwindSafe(worker.turn(shared)).catch_unwind().await;
         match turn {
             Ok(Ok((true, _))) => tokio::task::yield_now().await,
@@ -104,7 +125,12 @@ pub async fn work(shared: &Shared, ready: impl FnOnce(i64)) -> Result<(), StoreE
                 tracing::error!("{}; what it held is in doubt, and it begins anew", StoreError::Fenced);
                 worker = anew(shared).await?;
             }
-            Ok(Err(error)) if error.is_temporary() => shared.rest("the worker", &error).await,
+            Ok(Err(error)) if error.is_temporary() => {
+                if matches!(error, StoreError::Full) {
+                    worker.sender.starve(desk); // whoever found it full: what is in flight is recorded first
+                }
+                worker.rest_after(shared, &error).await;
+            }
             Ok(Err(error)) => return Err(error),
             Err(_) => {
                 tracing::error!(
@@ -115,6 +141,31 @@ pub async fn work(shared: &Shared, ready: impl FnOnce(i64)) -> Result<(), StoreE
         }
     }
     worker.sender.stop(desk).await
+}
+
+/// The first epoch. A worker with other settings may be one that is gone, and not yet taken off: our own, before it was
+/// killed and its settings were changed. It is waited for as long as it gives no sign of life.
+async fn first(shared: &Shared) -> Result<Worker, StoreError> {
+    let desk = &shared.desk;
+    let mut seen: HashMap<String, Timestamp> = HashMap::new();
+    loop {
+        shared.last_turn.set(desk.clock.elapsed());
+        let started = Worker::start(desk).await;
+        let Err(StoreError::Disagrees(place)) = &started else { return started };
+        let others = desk.store.workers().await?;
+        if let Some(other) = others.into_iter().find(|other| other.place == *place) {
+            if seen.is_empty() {
+                tracing::warn!(
+                    "the worker at {place} has other settings: waiting half a minute whether it still lives"
+                );
+            }
+            let lives = seen.insert(other.place, other.lease_until).is_some_and(|before| before != other.lease_until);
+            if lives || shared.stop.is_cancelled() {
+                return started;
+            }
+        }
+        shared.pause().await;
+    }
 }
 
 /// A new epoch after the old one has ended by accident.
@@ -140,6 +191,7 @@ struct Worker {
 
 impl Worker {
     async fn start(desk: &Desk) -> Result<Self, StoreError> {
+        Beat::set_clock(desk).await?;
         let (sender, doubted) = Sender::start(desk).await?;
         if doubted > 0 {
             tracing::warn!(
@@ -170,6 +222,17 @@ impl Worker {
         Ok((busy, pulse))
     }
 
+    /// A moment, after a failure; the requests on the wire go on meanwhile.
+    async fn rest_after(&mut self, shared: &Shared, error: &StoreError) {
+        let mut rest = std::pin::pin!(shared.rest("the worker", error));
+        loop {
+            select! {
+                () = &mut rest => return,
+                () = self.sender.answer() => {}
+            }
+        }
+    }
+
     /// Until something happens: an answer, a wake-up, the next due instant, the end.
     async fn rest(&mut self, shared: &Shared, pulse: &Pulse) {
         let desk = &shared.desk;
@@ -195,10 +258,16 @@ pub async fn hear(shared: &Shared) {
         let heard = async {
             let Some(mut hints) = desk.store.hints().await? else { return Ok(()) };
             loop {
-                if let Hint::Revoked(contact) = hints.next().await? {
-                    desk.revoke(contact, Revocation::Left(None));
-                    desk.revoked(&[contact], desk.clock.now());
-                }
+                let (contact, revocation) = match hints.next().await? {
+                    Hint::Left(contact) => (contact, Revocation::Left(None)),
+                    Hint::Review(contact) => (contact, Revocation::Review),
+                    Hint::Wake => {
+                        shared.wake.notify_one();
+                        continue;
+                    }
+                };
+                desk.revoke(contact, revocation);
+                desk.revoked(&[contact], desk.clock.now());
                 shared.wake.notify_one();
             }
         };
@@ -253,7 +322,7 @@ pub async fn intake(shared: &Shared, mut deliveries: mpsc::Receiver<Delivery>) {
         let (things, listeners): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
         let counts: Vec<usize> = things.iter().map(Vec::len).collect();
         let all: Vec<Handed> = things.into_iter().flatten().collect();
-        let stored = if shared.desk.is_starved() {
+        let stored = if shared.desk.owes() {
             Err(StoreError::Full)
         } else {
             receiver::take(&shared.desk, shared.gateway.name(), &all).await

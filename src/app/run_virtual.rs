@@ -35,7 +35,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// A run that begins now. `desk.clock` is a hand of `clock`, `slow_by` behind.
+    /// A run that begins now, on an empty database or on one that another run was torn away from. `desk.clock` is a hand of `clock`, `slow_by` behind.
     pub async fn start(
         desk: Desk,
         world: World,
@@ -77,15 +77,25 @@ impl Run {
         Ok(())
     }
 
+    /// A sign of life, where several workers share a database.
+    pub async fn beat(&mut self) -> Result<u64, StoreError> {
+        self.sender.beat(&self.desk).await
+    }
+
+    /// Nothing is on its way.
+    pub fn is_idle(&self) -> bool {
+        self.sender.is_idle()
+    }
+
     /// Everybody's turn; true if anybody did anything.
-    async fn turn(&mut self) -> Result<bool, StoreError> {
+    pub async fn turn(&mut self) -> Result<bool, StoreError> {
         let mut busy = false;
-        let handed: Vec<Handed> = self.world.callbacks().into_iter().map(handed).collect();
-        busy |= !handed.is_empty();
         // One by one, in the order in which they came: what a virtual clock does must not depend on how many share an instant.
-        for one in &handed {
-            let taken = receiver::take(&self.desk, self.gateway.name(), std::slice::from_ref(one)).await?;
+        while let Some((place, callback)) = self.world.handed_over() {
+            let taken = receiver::take(&self.desk, self.gateway.name(), &[handed(callback)]).await?;
+            self.world.acknowledged(place);
             self.foreign_reports += u64::from(taken == [Taken::Foreign]);
+            busy = true;
         }
         if let Some(rule) = self.sabotage {
             self.desk.store.sabotage(rule, self.clock.now()).await?;
@@ -100,7 +110,7 @@ impl Run {
     }
 
     /// The next instant, by the world's clock, at which anything can happen.
-    fn next_instant(&self) -> Option<Timestamp> {
+    pub fn next_instant(&self) -> Option<Timestamp> {
         let now = self.desk.clock.now();
         let own = [
             self.scheduler.next_due(),

@@ -5,10 +5,11 @@
 //! its first byte it is checked once more in memory; one attempt is one request.
 
 mod look_ahead;
+mod probing;
 
 use super::attempt::request;
 use super::desk::Desk;
-use super::line::{Answer, InFlight, moved, probe, probed};
+use super::line::{Answer, InFlight, moved, probed};
 use crate::domain::change::{Change, Decision, MessageMove};
 use crate::domain::ids::Id;
 use crate::domain::message::{Claimed, Outcome, Refusal, RefusalClass, State};
@@ -68,6 +69,8 @@ pub struct Sender {
     next_start: Timestamp,
     /// The line has no start to give before this instant.
     line_free_at: Option<Timestamp>,
+    /// Starts that the line gave since the last claim and that nobody used.
+    returned: i64,
     /// How long a commit takes, smoothed.
     commit_time: SignedDuration,
 }
@@ -78,6 +81,7 @@ impl Sender {
         let now = desk.clock.now();
         let who = Recruit { place: &desk.place, agreement: &desk.agreement, settle: desk.settings.gateway.settle };
         let (epoch, doubted) = desk.store.enlist(&who, now).await?;
+        desk.set_starved(false); // what could be written now has been
         let sender = Self {
             epoch,
             lease_until: lease_from(now),
@@ -96,6 +100,7 @@ impl Sender {
             quiet: Vec::new(),
             next_start: now,
             line_free_at: None,
+            returned: 0,
             commit_time: SignedDuration::ZERO,
         };
         Ok((sender, doubted))
@@ -127,10 +132,15 @@ impl Sender {
         }
         self.quiet.clone_from(&quiet);
         busy |= self.hand_over(desk, gateway);
-        let may_claim = pulse.claimable && self.may_claim(desk);
+        // Asked first: this is what finds that the disk has room again, also while nothing waits to be sent.
+        let may_claim = self.may_claim(desk) && pulse.claimable;
         let window = if may_claim { self.window(desk, gateway.most_ahead()) } else { 0 };
         busy |= self.record_and_claim(desk, window.saturating_sub(self.ahead.len()), quiet).await?;
-        Ok(busy | self.hand_over(desk, gateway))
+        // After a long commit quiet hours may have begun: then they are looked at again first.
+        let fresh = desk.clock.now().duration_since(pulse.at) <= look_ahead::MOST_AHEAD;
+        busy |= if fresh { self.hand_over(desk, gateway) } else { !self.ahead.is_empty() };
+        desk.set_busy(!self.is_idle());
+        Ok(busy)
     }
 
     /// When it wants its next turn, beyond the end of a request: the rate or the closed line allows more then.
@@ -165,7 +175,11 @@ impl Sender {
     /// timeout of its own) and records their outcomes.
     pub async fn stop(&mut self, desk: &Desk) -> Result<(), StoreError> {
         self.release(desk);
-        if let Err(error) = self.record_and_claim(desk, 0, Vec::new()).await {
+        let given_back = async {
+            self.reconcile(desk).await?; // nobody would give it back later
+            self.record_and_claim(desk, 0, Vec::new()).await
+        };
+        if let Err(error) = given_back.await {
             tracing::warn!("what never left: {error}; trying again"); // whoever kills us now finds it in doubt
         }
         while let Some(answer) = self.in_flight.next().await {
@@ -198,28 +212,6 @@ impl Sender {
             self.heard(desk, answer);
         }
         any
-    }
-
-    /// A person has resumed the line that was barred.
-    fn resume(&mut self, desk: &Desk, pulse: &Pulse) {
-        // What bars it is in the store once nothing waits to be recorded.
-        if self.line.is_barred() && !pulse.line_paused && self.finished.is_empty() {
-            self.line = Line::new(self.epoch);
-            desk.set_away(false);
-            tracing::info!("the line to the gateway is open again: a person has seen to it");
-        }
-    }
-
-    /// After a wait the gateway is asked whether it is there, where it can be asked: a probe should be no parent's text.
-    fn probe(&mut self, desk: &Desk, gateway: &Gateway, pulse: &Pulse) -> bool {
-        let now = desk.clock.now();
-        let texts = pulse.claimable && !pulse.paused;
-        let asks = gateway.can_be_probed() && !pulse.line_paused && self.line.asks(texts, pulse.doubts, now);
-        if asks && self.in_flight.is_empty() {
-            self.in_flight.push(probe(desk, gateway, now));
-            return true;
-        }
-        false
     }
 
     fn heard(&mut self, desk: &Desk, answer: Answer) {
@@ -300,30 +292,28 @@ impl Sender {
             }
             let Some(Ahead { claimed, at: claimed_at, .. }) = self.ahead.pop_front() else { return any };
             any = true;
-            if self.is_stale(desk, claimed_at, now) {
-                self.put_back(&claimed, State::Queued, "released before it left: it had waited", now);
+            if desk.has_arrived(claimed.id, claimed_at) {
+                self.put_back(&claimed, State::Queued, "a report shows that it was sent", now);
                 continue;
             }
             let revoked = desk.revoked_since(claimed.contact, claimed_at, claimed.list.as_deref());
             if let Some((to, why)) = overtaken(&claimed, revoked.as_ref(), now) {
                 self.put_back(&claimed, to, why, now);
+                if to == State::Queued {
+                    // Who is to be looked at first stands in the store as a rule, and is not claimed. Where that could not
+                    // be stored it would be claimed and put back without end.
+                    self.delay_last(now);
+                }
+                continue;
+            }
+            if self.is_stale(desk, claimed_at, now) {
+                self.put_back(&claimed, State::Queued, "released before it left: it had waited", now);
                 continue;
             }
             self.next_start = now + desk.settings.gateway.spacing();
             self.line = self.line.trying();
             self.in_flight.push(request(desk, gateway, claimed, now));
         }
-    }
-
-    fn put_back(&mut self, claimed: &Claimed, to: State, why: &str, now: Timestamp) {
-        self.finished.push(self.given_back(claimed.id, to, why, now));
-    }
-
-    fn given_back(&self, id: Id, to: State, why: &str, now: Timestamp) -> Decision {
-        let epoch = Some(self.epoch);
-        let next_at = (to == State::InDoubt).then_some(now); // in doubt for long: there is nothing more to settle
-        let moved = MessageMove { epoch, next_at, ..MessageMove::new(id, State::Submitting, to, now).because(why) };
-        Change::MessageMoved(moved).into()
     }
 
     /// One durable transaction: outcomes recorded, next messages claimed. Requests in flight go on meanwhile.
@@ -356,15 +346,17 @@ impl Sender {
                 self.left.extend(left);
                 self.unsure_until = now.checked_add(look_ahead::UNSURE_FOR).ok();
                 if matches!(error, StoreError::Full) {
-                    desk.store.give_up_reserve();
-                    desk.set_starved(true);
-                    self.starved_until = now.checked_add(look_ahead::STARVED_FOR).ok();
+                    self.starve(desk);
                 }
+                self.returned = 0; // it may have been counted
                 return Err(error);
             }
         };
         self.lease_until = lease_from(now);
         self.line_free_at = done.line_free_at;
+        if limit > 0 {
+            self.returned = 0;
+        }
         for recorded in outcomes.iter().filter_map(first_moved) {
             self.held.remove(&recorded);
         }

@@ -48,7 +48,9 @@ pub(super) async fn resume_all(setting: &Setting, args: ResumeArgs) -> Done {
     }
     if args.clock_is_right {
         let desk = setting.desk().await?;
-        desk.store.see(desk.clock.now()).await?;
+        if desk.store.pauses().await?.iter().any(|(name, ..)| name == Pause::Clock.as_str()) {
+            desk.store.see(desk.clock.now()).await?;
+        }
         return set(setting, Pause::Clock, None).await;
     }
     set(setting, Pause::All, None).await

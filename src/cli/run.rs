@@ -80,7 +80,8 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
 async fn opened(setting: &Setting, settings: &Settings) -> Result<Store, Failure> {
     let mut store = Store::open(&setting.place(settings)).await?;
     let seed = random_seed()?;
-    let now = Clock::System.now();
+    // What was due by now is in doubt: by the server's clock, where there is one.
+    let now = store.server_clock().await?.unwrap_or_else(|| Clock::System.now());
     if let Some(reason) = store.fence_if_moved(settings.gateway.settle, seed, now).await? {
         tracing::error!("nothing is sent: {reason}; if that was on purpose: ringround resume --after-restore");
     }
@@ -91,7 +92,7 @@ async fn opened(setting: &Setting, settings: &Settings) -> Result<Store, Failure
 fn agreement(desk: &Desk, provider: &Provider) -> String {
     let mut alike = desk.settings.clone();
     alike.database = String::new();
-    (alike.hooks, alike.socket) = (None, None);
+    (alike.hooks, alike.socket, alike.gateway.callback_url) = (None, None, None);
     alike.gateway.secrets.clear(); // where they are may differ; what they are may not
     desk.store.agreement(&[&format!("{alike:?}"), &provider.fingerprint()])
 }

@@ -29,6 +29,8 @@ pub struct Line {
     tried: bool,
     /// A probe was answered since the last wait: a text may go.
     probed: bool,
+    /// A probe was answered in this outage, whatever became of the texts after it.
+    answered: bool,
     /// Only a text can tell: the gateway takes questions and no texts, or asked for time.
     by_text: bool,
     barred: bool,
@@ -45,6 +47,7 @@ impl Line {
             closed_until: None,
             tried: false,
             probed: false,
+            answered: false,
             by_text: false,
             barred: false,
         }
@@ -65,14 +68,21 @@ impl Line {
         self.closed_until
     }
 
+    /// The clock was set: a wait that began by the old one ends now, because nobody knows how long it would last.
+    #[must_use]
+    pub fn clock_was_set(self, now: Timestamp) -> Self {
+        Self { closed_until: self.closed_until.map(|_| now), ..self }
+    }
+
     /// A person has to see to it before anything is asked or sent.
     pub fn is_barred(&self) -> bool {
         self.barred
     }
 
-    /// Nobody has answered since it closed: questions about texts in doubt wait, too.
+    /// Nobody has answered since it closed: questions about texts in doubt wait, too. A gateway that takes questions and
+    /// loses texts is asked about those it lost.
     pub fn is_away(&self) -> bool {
-        self.barred || self.closed_until.is_some() && !self.probed
+        self.barred || self.closed_until.is_some() && !self.answered
     }
 
     /// The one request after a wait is a question, where the gateway takes any, and not a parent's text. Without texts
@@ -131,7 +141,7 @@ impl Line {
     pub fn after_probe(self, failed: Option<&Outcome>, now: Timestamp) -> Self {
         match failed {
             Some(outcome) => self.trying().after(outcome, now),
-            None => Self { probed: true, untrusted: 0, ..self },
+            None => Self { probed: true, answered: true, untrusted: 0, ..self },
         }
     }
 

@@ -11,7 +11,7 @@
 use sha2::{Digest, Sha256};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
@@ -24,6 +24,8 @@ const MARK_LENGTH: usize = 80;
 #[derive(Debug)]
 pub struct Beside {
     database: PathBuf,
+    /// Device and number of the file that was opened.
+    file: Option<(u64, u64)>,
     /// None where it can't be written: then it only gets behind.
     mark: Mutex<Option<File>>,
     /// What stood in it when the database was opened.
@@ -46,16 +48,27 @@ impl Beside {
         let mut text = String::new();
         let readable = std::fs::File::open(&path).and_then(|mut file| file.read_to_string(&mut text)).is_ok();
         let found = if readable && !new { Mark::parse(&text) } else { None };
-        Self { database: database.to_owned(), mark, found, foreign: AtomicBool::new(!new) }
+        let file = number(database);
+        Self { database: database.to_owned(), file, mark, found, foreign: AtomicBool::new(!new) }
     }
 
     /// What speaks against this database being where and what it was, if anything does.
     pub(super) fn moved(&self, commits: i64) -> Option<String> {
+        if number(&self.database) != self.file {
+            return Some("its file was taken away, or another one was put in its place".to_owned());
+        }
         if !self.foreign.load(Ordering::Relaxed) {
             return None;
         }
         let Some(mark) = &self.found else {
-            return Some("the mark beside it is missing: it was copied here, or restored".to_owned());
+            let path = with_suffix(&self.database, ".mark");
+            return Some(match std::fs::File::open(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    format!("{} can't be read: {error}", path.display())
+                }
+                Ok(_) => format!("{} does not say what it should", path.display()),
+                Err(_) => "the mark beside it is missing: it was copied here, or restored".to_owned(),
+            });
         };
         if mark.home != home(&self.database) {
             return Some("it was copied from another machine or folder".to_owned());
@@ -133,6 +146,10 @@ impl Mark {
         }
         Some(Self { home: words.next()?.to_owned(), commits: words.next()?.parse().ok()? })
     }
+}
+
+fn number(file: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(file).ok().map(|found| (found.dev(), found.ino()))
 }
 
 /// This machine and this path, as a hash.

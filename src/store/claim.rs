@@ -42,6 +42,8 @@ pub struct LineTerms {
     pub per_day: Option<i64>,
     /// Nothing is claimed that could not start within this time.
     pub ahead: SignedDuration,
+    /// Starts that were given to this worker since its last claim and never used: they don't count for the day.
+    pub returned: i64,
 }
 
 /// What one turn brought.
@@ -100,6 +102,9 @@ impl Store {
     ) -> Result<Turn, StoreError> {
         let mut tx = self.db.begin().await?;
         super::workers::renew(&mut tx, request.epoch, now).await?;
+        if request.limit > 0 {
+            self.still_home(&mut tx).await?;
+        }
         let applied = self.apply(&mut tx, outcomes, now).await?;
         let (claimed, line_free_at) = claim(&mut tx, request, now).await?;
         if !claimed.is_empty() {

@@ -34,7 +34,9 @@ pub enum StoreError {
     #[error("this worker was silent for too long and has been taken for dead")]
     Fenced,
     /// Another worker of this database has other settings, another profile or other credentials.
-    #[error("the worker at {0} has other settings, another profile or other credentials")]
+    #[error(
+        "the worker at {0} has other settings, another profile, other credentials, or is another version of ringround"
+    )]
     Disagrees(String),
     /// Under the running service, the database has become another one.
     #[error("the database has changed under the service: {0}")]
@@ -62,10 +64,12 @@ impl StoreError {
             Self::TooNew { .. } => "use the ringround that wrote it, or a newer one",
             Self::BadUrl(_) => "write sqlite:/path/to/ringround.db or postgres://user@host/database",
             Self::Fenced => "it begins anew by itself",
-            Self::Disagrees(_) => "give all workers of one database the same settings, profile and credentials",
+            Self::Disagrees(_) => {
+                "give all workers of one database the same program, settings, profile and credentials"
+            }
             Self::Moved(_) => "start it again: nothing is sent until a person says ringround resume --after-restore",
             Self::Full => "make room on the disk; it goes on by itself",
-            Self::Damaged(_) => "keep this file for a closer look and restore the last backup: docs/operations.md",
+            Self::Damaged(_) => "keep this file for a closer look and restore the last backup",
             Self::Busy => "stop the other program, or wait for it to end, and try again",
             Self::Corrupt(_) => "restore the last backup; keep this file for a closer look",
             Self::Database(_) => "look whether the database server runs and its disk has room",

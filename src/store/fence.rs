@@ -14,6 +14,9 @@ const HOME: &str = "SELECT system_identifier::text || '/' || substr(pg_walfile_n
       || '/' || (SELECT oid::text FROM pg_database WHERE datname = current_database())
       || '/' || CAST('messages'::regclass::oid AS TEXT) FROM pg_control_system()";
 
+const STORED_HOME: &str = "SELECT value FROM meta WHERE name = 'home'";
+const ANOTHER: &str = "it was restored, copied or failed over: another server";
+
 const DOUBT_WAITING: &str = "UPDATE messages SET state = 'in_doubt',
       reason = 'the database was restored: it may have been sent already', answered_at = $1, ask_at = $2, absent = 0
     WHERE state IN ('queued', 'held') AND not_before <= $1";
@@ -26,11 +29,12 @@ impl Store {
             let commits = rows.first().ok_or(StoreError::Corrupt("high_water"))?.int(0)?;
             return Ok(beside.as_ref().and_then(|beside| beside.moved(commits)));
         }
-        let rows = self.db.rows("SELECT value FROM meta WHERE name = 'home'", vec![]).await?;
+        let rows = self.db.rows(STORED_HOME, vec![]).await?;
         let stored = rows.first().map(|row| row.text(0)).transpose()?;
         let found = self.home().await?;
-        Ok((stored.as_deref() != Some(&found))
-            .then(|| "it was restored, copied or failed over: another server".to_owned()))
+        // Also when another worker has seen to it already: what this one has in its memory is the lost server's.
+        let same = stored.as_deref() == Some(&found) && self.home.as_deref() == Some(&found);
+        Ok((!same).then(|| ANOTHER.to_owned()))
     }
 
     /// Fences the database if it is not where and what it was; says why. `seed`: 32 random bytes.
@@ -40,15 +44,25 @@ impl Store {
         seed: [u8; 32],
         now: Timestamp,
     ) -> Result<Option<String>, StoreError> {
-        let Some(reason) = self.moved().await? else { return Ok(None) };
+        let Some(reason) = self.moved().await? else {
+            self.identity = super::Identity::read(&self.db).await?; // another worker may have fenced it just now
+            return Ok(None);
+        };
         let id = self.ids(1).await?.take();
         let home = if self.db.is_postgres() { Some(self.home().await?) } else { None };
         let mut tx = self.db.begin().await?;
-        fence(&mut tx, &reason, id, settle, seed, now).await?;
+        // After a failover all workers start at once: one of them fences. A second generation for the same ids would have
+        // them ask about each other's texts by names under which these were never sent.
+        tx.rows("UPDATE meta SET value = value WHERE name = 'epoch' RETURNING name", vec![]).await?;
+        let stored = tx.rows(STORED_HOME, vec![]).await?.first().map(|row| row.text(0)).transpose()?;
+        if home.is_none() || stored != home {
+            fence(&mut tx, &reason, id, settle, seed, now).await?;
+        }
         if let Some(home) = &home {
             super::meta::set(&mut tx, "home", home).await?;
         }
         tx.commit().await?;
+        self.home = home;
         if let Db::Sqlite(_, Some(beside)) = &self.db {
             let rows = self.db.rows("SELECT commits FROM high_water", vec![]).await?;
             beside.settle(rows.first().ok_or(StoreError::Corrupt("high_water"))?.int(0)?);
@@ -68,7 +82,15 @@ impl Store {
         Ok(())
     }
 
-    async fn home(&self) -> Result<String, StoreError> {
+    /// In a transaction that claims: a connection that was made anew may have found another server.
+    pub(super) async fn still_home(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        let Some(home) = &self.home else { return Ok(()) };
+        let rows = tx.rows(HOME, vec![]).await?;
+        let found = rows.first().ok_or(StoreError::Corrupt("the server's identity"))?.text(0)?;
+        if found == *home { Ok(()) } else { Err(StoreError::Moved(ANOTHER.to_owned())) }
+    }
+
+    pub(super) async fn home(&self) -> Result<String, StoreError> {
         let rows = self.db.rows(HOME, vec![]).await?;
         rows.first().ok_or(StoreError::Corrupt("the server's identity"))?.text(0)
     }

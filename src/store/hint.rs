@@ -8,14 +8,18 @@ use crate::domain::ids::Id;
 use sqlx::postgres::PgListener;
 
 const CHANNEL: &str = "ringround";
+/// Before a contact whom a person must look at first.
+const REVIEW: &str = "review ";
 
 /// What another worker says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hint {
     /// There is something to do.
     Wake,
-    /// This contact has left, or may have meant to: nothing claimed before now leaves.
-    Revoked(Id),
+    /// This contact has left: nothing claimed before now leaves.
+    Left(Id),
+    /// This contact may have meant to leave: what was claimed before now waits for a person.
+    Review(Id),
 }
 
 /// Hears what other workers say.
@@ -41,7 +45,11 @@ impl Hints {
     /// Waits for the next one.
     pub async fn next(&mut self) -> Result<Hint, StoreError> {
         let said = self.0.recv().await?;
-        Ok(said.payload().parse().map_or(Hint::Wake, Hint::Revoked))
+        let payload = said.payload();
+        Ok(match payload.strip_prefix(REVIEW) {
+            Some(contact) => contact.parse().map_or(Hint::Wake, Hint::Review),
+            None => payload.parse().map_or(Hint::Wake, Hint::Left),
+        })
     }
 }
 
@@ -53,9 +61,8 @@ pub(super) async fn tell(tx: &mut Tx, decisions: &[Decision]) -> Result<(), Stor
     let mut payloads: Vec<String> = Vec::new();
     for change in decisions.iter().flat_map(|Decision(changes)| changes) {
         match change {
-            Change::LeftAllLists { contact, .. } | Change::HeldForReview { contact, reason: Some(_) } => {
-                payloads.push(contact.to_string());
-            }
+            Change::LeftAllLists { contact, .. } => payloads.push(contact.to_string()),
+            Change::HeldForReview { contact, reason: Some(_) } => payloads.push(format!("{REVIEW}{contact}")),
             Change::MessagesQueued(_)
             | Change::CampaignApplied { .. }
             | Change::CampaignSteered { .. }

@@ -4,9 +4,11 @@
 use super::claim::LineTerms;
 use super::db::args;
 use super::{StoreError, Tx};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 const DAY_US: i64 = 86_400_000_000;
+/// Clocks of workers, and what they give ahead, are no further apart.
+const MOST_APART: SignedDuration = SignedDuration::from_secs(10);
 
 pub(super) struct Line {
     /// The next start, microseconds since 1970.
@@ -19,15 +21,18 @@ pub(super) struct Line {
 
 const LOCK_LINE: &str = "INSERT INTO lines (gateway, next_us, day, used) VALUES ($1, $2, $3, 0)
     ON CONFLICT (gateway) DO UPDATE SET
-      next_us = CASE WHEN lines.next_us > $2 THEN lines.next_us ELSE $2 END,
-      used = CASE WHEN lines.day = $3 THEN lines.used ELSE 0 END, day = $3
+      next_us = CASE WHEN lines.next_us > $2 AND lines.next_us <= $4 THEN lines.next_us ELSE $2 END,
+      used = CASE WHEN lines.day <> $3 THEN 0 WHEN lines.used > $5 THEN lines.used - $5 ELSE 0 END, day = $3
     RETURNING next_us, day, used";
 
 impl Line {
-    /// A start that nobody used is not kept: the next one is never in the past.
+    /// A start that nobody used is not kept: the next one is never in the past. Nor is it further ahead than anybody gives
+    /// starts: that was given by a clock that has been set back since, and would hold everything until then.
     pub(super) async fn lock(tx: &mut Tx, terms: &LineTerms, now: Timestamp) -> Result<Self, StoreError> {
         let now_us = now.as_microsecond();
-        let rows = tx.rows(LOCK_LINE, args![&terms.gateway, now_us, now_us.div_euclid(DAY_US)]).await?;
+        let furthest = now_us.saturating_add(micros(terms.ahead.max(MOST_APART))).saturating_add(spacing(terms));
+        let day = now_us.div_euclid(DAY_US);
+        let rows = tx.rows(LOCK_LINE, args![&terms.gateway, now_us, day, furthest, terms.returned]).await?;
         let row = rows.first().ok_or(StoreError::Corrupt("lines"))?;
         Ok(Self { next_us: row.int(0)?, day: row.int(1)?, used: row.int(2)? })
     }
@@ -73,6 +78,6 @@ fn spacing(terms: &LineTerms) -> i64 {
     micros(terms.spacing).max(1)
 }
 
-fn micros(duration: jiff::SignedDuration) -> i64 {
+fn micros(duration: SignedDuration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }

@@ -46,4 +46,6 @@ pub use workers::{LEASE, Recruit, WorkerRow};
 pub struct Store {
     db: Db,
     identity: Identity,
+    /// The server's identity when this was opened; none on SQLite.
+    home: Option<String>,
 }

@@ -134,8 +134,10 @@ impl Store {
             std::cmp::Ordering::Equal => {
                 let db = with_files(db, place, false);
                 let identity = Identity::read(&db).await?;
-                let store = Self { db, identity };
-                if !store.is_shared() {
+                let mut store = Self { db, identity, home: None };
+                if store.is_shared() {
+                    store.home = Some(store.home().await?);
+                } else {
                     store.moved().await?; // looked at before anything is written
                 }
                 Ok(store)
@@ -167,7 +169,10 @@ impl Store {
         let db = with_files(db, place, new);
         Identity::draw(&db, seed).await?;
         let identity = Identity::read(&db).await?;
-        let store = Self { db, identity };
+        let mut store = Self { db, identity, home: None };
+        if store.is_shared() {
+            store.home = Some(store.home().await?);
+        }
         if new {
             store.settle_here().await?;
         }

@@ -72,6 +72,11 @@ fn body_id(text: &str) -> Id {
     Id::from_be_bytes(first) & Id::MAX
 }
 
+// Edge E13: a STOP that came while somebody had the text in their hands found nothing to cancel.
+const CANCEL_LEFT: &str = "UPDATE messages SET state = 'cancelled', reason = 'STOP', ended_at = $2, ask_at = NULL
+    WHERE id = $1 AND state = 'queued' AND EXISTS (SELECT 1 FROM consents k
+      WHERE k.contact_id = messages.contact_id AND k.list = messages.list AND k.standing = 'out')";
+
 /// One move. Guard: the message is where the decision saw it, claimed by the epoch the decision belongs to.
 pub(super) async fn move_one(tx: &mut Tx, moved: &MessageMove) -> Result<u64, StoreError> {
     // The claim is an edge too, but the claim statement's own: here it would ask nobody's consent.
@@ -87,28 +92,33 @@ pub(super) async fn move_one(tx: &mut Tx, moved: &MessageMove) -> Result<u64, St
         State::Queued => moved.repeat_until,
         _ => None,
     };
-    tx.run(
-        "UPDATE messages SET state = $3, reason = $4, gateway_id = COALESCE($5, gateway_id),
+    let rows = tx
+        .run(
+            "UPDATE messages SET state = $3, reason = $4, gateway_id = COALESCE($5, gateway_id),
            not_before = COALESCE($6, not_before), answered_at = COALESCE($8, answered_at), ended_at = $9,
            ask_at = CASE WHEN $2 = 'submitting' AND $3 = 'queued' THEN ask_at ELSE $7 END,
            absent = CASE WHEN $3 = 'in_doubt' THEN 0 ELSE absent END,
            may_resend = CASE WHEN $12 = TRUE THEN FALSE ELSE may_resend END
          WHERE id = $1 AND state = $2 AND (CAST($10 AS BIGINT) IS NULL OR epoch = $10)
            AND (CAST($11 AS BIGINT) IS NULL OR ask_at = $11)",
-        args![
-            moved.id,
-            moved.from.as_str(),
-            moved.to.as_str(),
-            &moved.reason,
-            &moved.gateway_id,
-            queued_again,
-            ask_at,
-            answered,
-            ended,
-            moved.epoch,
-            moved.asked,
-            moved.by_policy,
-        ],
-    )
-    .await
+            args![
+                moved.id,
+                moved.from.as_str(),
+                moved.to.as_str(),
+                &moved.reason,
+                &moved.gateway_id,
+                queued_again,
+                ask_at,
+                answered,
+                ended,
+                moved.epoch,
+                moved.asked,
+                moved.by_policy,
+            ],
+        )
+        .await?;
+    if moved.to == State::Queued && rows > 0 {
+        tx.run(CANCEL_LEFT, args![moved.id, moved.at]).await?;
+    }
+    Ok(rows)
 }

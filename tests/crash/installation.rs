@@ -1,16 +1,20 @@
 //! An installation of the real binary: any class of gateway, any database, as many people as there are numbers for tests.
 
-use super::books::Books;
+use super::books::{Books, wait_for};
 use super::callbacks::{self, CALLBACK};
 use super::peer::Peer;
+use super::program;
 use super::script::Class;
 use super::service::Service;
 use ringround::clock::Clock;
+use ringround::domain::change::Change;
+use ringround::domain::pause::Pause;
+use ringround::store::{Place, Store};
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU16, Ordering};
 use tempfile::TempDir;
 
@@ -125,6 +129,15 @@ impl Installation {
         for name in ["ringround.db", "ringround.db-wal"] {
             let _ = fs::copy(self.path().join(name), copied.path().join(name)); // folded back: there is no log
         }
+        // A copy is fenced: this one is made on purpose, before anything was sent.
+        let place = Place::new(&format!("sqlite:{}", copied.path().join("ringround.db").display()));
+        wait_for(async {
+            let mut store = Store::open(&place).await.unwrap();
+            let now = Clock::System.now();
+            store.fence_if_moved(jiff::SignedDuration::ZERO, [1; 32], now).await.unwrap();
+            store.commit_one(Change::Resumed { pause: Pause::Fence }.into(), now).await.unwrap();
+            store.close().await;
+        });
         copied
     }
 
@@ -208,25 +221,17 @@ impl Installation {
     }
 
     pub fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ringround"));
-        command
-            .current_dir(self.path())
-            .env_remove("RINGROUND_CONFIG")
-            .env_remove("RUST_LOG")
-            .env("RUST_BACKTRACE", "0");
+        let mut command = program::ringround(self.path());
         command.envs(self.wish.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 
     pub fn run(&self, arguments: &[&str]) -> Output {
-        self.command().args(arguments).stdin(Stdio::null()).output().unwrap()
+        program::run(&mut self.command(), arguments)
     }
 
     pub fn ok(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{arguments:?}: {said}{}", String::from_utf8_lossy(&output.stderr));
-        said
+        program::ok(&mut self.command(), arguments)
     }
 
     /// Starts the service, and waits until it is ready.

@@ -62,7 +62,7 @@ fn on(plan: &Plan, url: &str) -> Result<Figures, Seen> {
     let mut services: Vec<Service> = (0..plan.workers).map(begin).collect();
     let ready = services.iter_mut().filter_map(|service| service.try_ready().then_some(())).count();
     if ready < plan.workers {
-        return Err(Seen::Awaited(format!("{ready} of {} started: several workers are not merged yet", plan.workers)));
+        return Err(Seen::Wrong(format!("{ready} of {} started", plan.workers)));
     }
     let mut random = fastrand::Rng::with_seed(plan.seed);
     let mut figures = Figures::default();

@@ -2,6 +2,7 @@
 
 use super::peer::{Kannel, PASSWORD, SECRET};
 use super::{BOUND, until};
+use crate::program;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -65,20 +66,15 @@ impl Installation {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ringround"));
-        command.current_dir(self.path()).env_remove("RINGROUND_CONFIG").env_remove("RUST_LOG");
-        command
+        program::ringround(self.path())
     }
 
     pub fn run(&self, arguments: &[&str]) -> Output {
-        self.command().args(arguments).stdin(Stdio::null()).output().unwrap()
+        program::run(&mut self.command(), arguments)
     }
 
     pub fn ok(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{arguments:?}: {said}{}", String::from_utf8_lossy(&output.stderr));
-        said
+        program::ok(&mut self.command(), arguments)
     }
 
     pub fn status(&self) -> Value {

@@ -1,5 +1,6 @@
 //! An installation with a running service: the real binary, its settings, its log.
 
+use crate::program;
 use crate::run::sink::Sink;
 use serde_json::Value;
 use std::cell::Cell;
@@ -54,20 +55,15 @@ impl Installation {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ringround"));
-        command.current_dir(self.folder.path()).env_remove("RINGROUND_CONFIG").env_remove("RUST_LOG");
-        command
+        program::ringround(self.path())
     }
 
     pub fn run(&self, arguments: &[&str]) -> Output {
-        self.command().args(arguments).stdin(Stdio::null()).output().unwrap()
+        program::run(&mut self.command(), arguments)
     }
 
     pub fn ok(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{arguments:?}: {said}{}", String::from_utf8_lossy(&output.stderr));
-        said
+        program::ok(&mut self.command(), arguments)
     }
 
     pub fn status(&self) -> Value {

@@ -267,7 +267,8 @@ impl Sim {
             self.tally.hit(Fault::ShortCode);
             let gateway_id = format!("in-{}", self.next_sequence());
             let from = "60777".to_owned();
-            return self.post(at, Callback::Text { gateway_id, from, body: "You have WON".to_owned(), said: Said::Other });
+            return self
+                .post(at, Callback::Text { gateway_id, from, body: "You have WON".to_owned(), said: Said::Other });
         }
         let stranger = self.random.u8(..10) == 0;
         let n = if stranger { 100 + self.random.usize(..8) } else { self.random.usize(..self.plan.contacts) };
@@ -410,7 +411,8 @@ impl Sim {
         for row in waiting.iter().take(20) {
             let sender = row.contact.map(|id| self.model.contacts[&id].clone());
             let verdict = [Verdict::Read, Verdict::CarryOn, Verdict::Stop][self.random.usize(..3)];
-            let verdict = if row.meaning == "may be stop" || verdict != Verdict::Stop { verdict } else { Verdict::Read };
+            let verdict =
+                if row.meaning == "may be stop" || verdict != Verdict::Stop { verdict } else { Verdict::Read };
             if let Some(contact) = &sender {
                 match verdict {
                     Verdict::CarryOn => self.tally.hit(Fault::ReviewedOn),

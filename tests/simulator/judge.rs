@@ -118,10 +118,16 @@ impl Judge {
     }
 
     /// Which occurrences there are to be, by the day they are due.
-    pub fn expects(&mut self, campaigns: &BTreeMap<String, (Rc<Campaign>, Rc<Context>)>, begin: Timestamp, end: Timestamp) {
+    pub fn expects(
+        &mut self,
+        campaigns: &BTreeMap<String, (Rc<Campaign>, Rc<Context>)>,
+        begin: Timestamp,
+        end: Timestamp,
+    ) {
         for (id, (campaign, _)) in campaigns {
             for step in &campaign.steps {
-                for o in plan::occurrences(campaign, step, begin - plan::CATCH_UP, end + SignedDuration::from_hours(24 * 30)) {
+                let over = end + SignedDuration::from_hours(24 * 30);
+                for o in plan::occurrences(campaign, step, begin - plan::CATCH_UP, over) {
                     self.expected.push((id.clone(), o.step, o.local, o.pass, o.due_at));
                 }
             }
@@ -178,7 +184,9 @@ impl Judge {
         }
         let generations = [(0, 1), (backup.next_id + 1, 2)]; // the fence's own event takes an id first
         self.mint = Mint::new(&generations, [7; 32]);
-        self.heard_ids.retain(|id| lost.inbounds.keys().all(|(_, known)| known != id) || backup.inbounds.keys().any(|(_, known)| known == id));
+        self.heard_ids.retain(|id| {
+            lost.inbounds.keys().all(|(_, known)| known != id) || backup.inbounds.keys().any(|(_, known)| known == id)
+        });
         self.looked_at.clear();
     }
 
@@ -194,7 +202,13 @@ impl Judge {
     pub fn filled(&mut self, model: &Model, broadcast: Id, page: &[Candidate], touched: &[Option<u64>]) {
         *self.looked_at.entry(broadcast).or_default() += i64::try_from(page.len()).unwrap();
         let of = &model.broadcasts[&broadcast];
-        let made = |contact: Id| model.messages.values().filter(move |m| m.new.origin == Origin::Broadcast(broadcast) && m.new.contact == contact).count();
+        let made = |contact: Id| {
+            model
+                .messages
+                .values()
+                .filter(move |m| m.new.origin == Origin::Broadcast(broadcast) && m.new.contact == contact)
+                .count()
+        };
         for (who, then) in page.iter().zip(touched) {
             let same = model.touched.get(&who.contact.id).copied() == *then;
             let may = who.standing == Standing::In && !who.suppressed && who.contact.held_for.is_none();
@@ -235,13 +249,19 @@ impl Sim {
             && row.answered_at.is_some_and(|at| now.duration_since(at).abs() < moment);
         let mine = row.state == State::Submitting && row.epoch == process.epoch && row.attempts == claimed.attempt;
         if !mine && !reported {
-            found.push(("I4", format!("{} leaves, and the store has it {} in epoch {}", claimed.id, row.state, row.epoch)));
+            found.push((
+                "I4",
+                format!("{} leaves, and the store has it {} in epoch {}", claimed.id, row.state, row.epoch),
+            ));
         }
         if process.in_flight > self.plan.in_flight {
             found.push(("I19", format!("{} requests at once", process.in_flight)));
         }
         if now < row.not_before || now + WIRE_SLACK >= row.not_after {
-            found.push(("I7", format!("{} leaves at {now}, its window is {} to {}", claimed.id, row.not_before, row.not_after)));
+            found.push((
+                "I7",
+                format!("{} leaves at {now}, its window is {} to {}", claimed.id, row.not_before, row.not_after),
+            ));
         }
         let offset = self.hands[who.w].offset;
         if offset.abs() <= SignedDuration::from_secs(1) && submission.arrives >= row.not_after {
@@ -299,8 +319,10 @@ impl Sim {
         let spoken: Vec<&Heard> = heard.filter(|h| wants_out(&h.said, list).is_some() && !read(h)).collect();
         if let Some(last) = spoken.last() {
             // Another worker's STOP is known here a second later, at most; two texts at one moment have no order.
-            let slack = SignedDuration::from_secs(if self.hands.len() > 1 { 1 } else { 0 });
-            let again = spoken.iter().any(|h| h.order != last.order && last.at.duration_since(h.at).abs() < SignedDuration::from_secs(20));
+            let slack = SignedDuration::from_secs(i64::from(self.hands.len() > 1));
+            let again = spoken
+                .iter()
+                .any(|h| h.order != last.order && last.at.duration_since(h.at).abs() < SignedDuration::from_secs(20));
             let out = wants_out(&last.said, list) == Some(true);
             // A text that is stored counts, whether or not our answer has reached the gateway.
             let back = self.model.stored.iter().skip(last.order).any(|id| {
@@ -308,7 +330,10 @@ impl Sim {
                 written.is_some_and(|(_, said)| wants_out(said, list) == Some(false))
             });
             if out && !again && !back && last.at + slack <= self.now {
-                return Some(("I6", format!("{} leaves, and they had said {:?} at {}", claimed.id, last.said, last.at)));
+                return Some((
+                    "I6",
+                    format!("{} leaves, and they had said {:?} at {}", claimed.id, last.said, last.at),
+                ));
             }
         }
         let list = list?;
@@ -318,7 +343,9 @@ impl Sim {
             of_list && matches!(e.kind, EventKind::OptedIn | EventKind::OptedOut)
         });
         let agreed = last.is_some_and(|e| e.kind == EventKind::OptedIn);
-        let recent = |e: &ringround::domain::consent::Event| self.hands.len() > 1 && self.now.duration_since(e.at) < SignedDuration::from_secs(2);
+        let recent = |e: &ringround::domain::consent::Event| {
+            self.hands.len() > 1 && self.now.duration_since(e.at) < SignedDuration::from_secs(2)
+        };
         if agreed || last.is_some_and(recent) {
             return None;
         }
@@ -340,7 +367,9 @@ impl Sim {
             if open || unclosed {
                 found.push(("I14", format!("{} is still {} ({:?})", row.new.id, row.state, row.reason)));
             }
-            if row.reason.is_none() && matches!(row.state, State::Rejected | State::Expired | State::Cancelled | State::Unresolved) {
+            if row.reason.is_none()
+                && matches!(row.state, State::Rejected | State::Expired | State::Cancelled | State::Unresolved)
+            {
                 found.push(("I2", format!("{} is {} without a reason", row.new.id, row.state)));
             }
         }
@@ -412,10 +441,16 @@ impl Sim {
             if row.attempts == 0 && !taken.is_empty() && !judge.restored {
                 found.push(("I3", format!("{} was taken without an attempt", row.new.id)));
             }
-            if matches!(row.state, State::Rejected | State::Expired | State::Cancelled) && !taken.is_empty() && !self.excused(row.new.id) {
+            if matches!(row.state, State::Rejected | State::Expired | State::Cancelled)
+                && !taken.is_empty()
+                && !self.excused(row.new.id)
+            {
                 found.push(("I3", format!("{} is {} and was taken", row.new.id, row.state)));
             }
-            if taken.iter().any(|t| t.to != self.model.contacts[&row.new.contact].phone.e164() || t.text != row.new.text) {
+            if taken
+                .iter()
+                .any(|t| t.to != self.model.contacts[&row.new.contact].phone.e164() || t.text != row.new.text)
+            {
                 found.push(("I3", format!("{} was taken with another number or text", row.new.id)));
             }
             if let Some(wire) = judge.wires.iter().find(|w| w.message == row.new.id)
@@ -434,7 +469,10 @@ impl Sim {
             let expected = self.judge.expected.iter().filter(|e| e.0 == *id && e.4 <= row.planned_until);
             for (_, step, local, pass, due_at) in expected.filter(|e| e.4 > self.plan.begin - plan::CATCH_UP) {
                 let same = |b: &&super::rows::Broadcast| {
-                    b.campaign == *id && b.occurrence.step == *step && b.occurrence.local == *local && b.occurrence.pass == *pass
+                    b.campaign == *id
+                        && b.occurrence.step == *step
+                        && b.occurrence.local == *local
+                        && b.occurrence.pass == *pass
                 };
                 let n = self.model.broadcasts.values().filter(same).count();
                 if n != 1 {

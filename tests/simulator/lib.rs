@@ -39,6 +39,8 @@ pub mod store {
         pub spacing: SignedDuration,
         pub per_day: Option<i64>,
         pub ahead: SignedDuration,
+        /// Starts that were given back: none here.
+        pub returned: i64,
     }
 
     /// See `src/store/claim.rs`.

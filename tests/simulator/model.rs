@@ -287,11 +287,8 @@ impl Model {
         if !self.fired.insert(key) {
             return 0;
         }
-        let occurrence = Occurrence {
-            due_at: ms(occurrence.due_at),
-            not_after: ms(occurrence.not_after),
-            ..occurrence.clone()
-        };
+        let occurrence =
+            Occurrence { due_at: ms(occurrence.due_at), not_after: ms(occurrence.not_after), ..occurrence.clone() };
         let row = Broadcast { campaign: campaign.to_owned(), occurrence, fate, filled_to: 0, opened_at: ms(at) };
         assert!(self.broadcasts.insert(id, row).is_none(), "a broadcast's id is given out once");
         1
@@ -380,7 +377,11 @@ impl Model {
 
     fn index(&mut self, id: Id, (state, start, end, ask_at): Indexed, add: bool) {
         let put = |set: &mut BTreeSet<(Timestamp, Id)>, at: Timestamp| {
-            if add { set.insert((at, id)) } else { set.remove(&(at, id)) };
+            if add {
+                set.insert((at, id))
+            } else {
+                set.remove(&(at, id))
+            };
         };
         match (state, ask_at) {
             (State::Queued, _) => {
@@ -391,7 +392,11 @@ impl Model {
             (State::InDoubt, Some(at)) => put(&mut self.doubts, at),
             (State::Accepted, Some(at)) => put(&mut self.unreported, at),
             (State::Submitting, _) => {
-                if add { self.submitting.insert(id) } else { self.submitting.remove(&id) };
+                if add {
+                    self.submitting.insert(id)
+                } else {
+                    self.submitting.remove(&id)
+                };
             }
             _ => {}
         }
@@ -465,9 +470,7 @@ impl Model {
             paused: !self.pauses.is_empty(),
             in_review: contact.held_for.is_some(),
             running: is_reply
-                || campaign
-                    .and_then(|c| self.campaigns.get(c))
-                    .is_some_and(|c| c.state == CampaignState::Running),
+                || campaign.and_then(|c| self.campaigns.get(c)).is_some_and(|c| c.state == CampaignState::Running),
             quiet: campaign.is_some_and(|c| request.quiet.contains(c)),
             not_before: row.not_before,
             not_after: row.not_after,

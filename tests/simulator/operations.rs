@@ -22,9 +22,20 @@ use ringround::store::{ClaimRequest, LineTerms, Swept, Turn};
 #[derive(Clone, Debug)]
 pub enum Operation {
     Ids(i64),
-    Enlist { alone: bool, settle: SignedDuration, now: Timestamp },
-    Beat { epoch: i64, settle: SignedDuration, now: Timestamp },
-    Renew { epoch: i64, now: Timestamp },
+    Enlist {
+        alone: bool,
+        settle: SignedDuration,
+        now: Timestamp,
+    },
+    Beat {
+        epoch: i64,
+        settle: SignedDuration,
+        now: Timestamp,
+    },
+    Renew {
+        epoch: i64,
+        now: Timestamp,
+    },
     Retire(i64),
     See(Timestamp),
     Commit(Vec<Decision>, Timestamp),
@@ -129,7 +140,13 @@ impl Model {
             rows.push(format!("contact {} {} {} {held:?} {suppressed}", c.id, c.phone.e164(), c.internet));
         }
         for (id, b) in &self.broadcasts {
-            rows.push(format!("broadcast {id} {} {} {} {}", b.campaign, b.occurrence.step, b.fate.as_str(), b.filled_to));
+            rows.push(format!(
+                "broadcast {id} {} {} {} {}",
+                b.campaign,
+                b.occurrence.step,
+                b.fate.as_str(),
+                b.filled_to
+            ));
         }
         for (id, c) in &self.campaigns {
             rows.push(format!("campaign {id} {} {} {}", c.state.as_str(), c.revision, ms(Some(c.planned_until))));
@@ -146,7 +163,9 @@ impl Model {
         for (epoch, worker) in &self.workers {
             rows.push(format!("worker {epoch} {}", ms(Some(worker.lease_until))));
         }
-        rows.extend(self.lines.iter().map(|(name, line)| format!("line {name} {} {} {}", line.next_us, line.day, line.used)));
+        rows.extend(
+            self.lines.iter().map(|(name, line)| format!("line {name} {} {} {}", line.next_us, line.day, line.used)),
+        );
         rows.push(format!(
             "counts {} {} {} {} {}",
             self.events.len(),
@@ -209,6 +228,7 @@ impl Draw {
                     spacing: SignedDuration::from_millis(self.random.i64(1..400)),
                     per_day: (self.random.u8(..3) == 0).then_some(40),
                     ahead: SignedDuration::from_millis(self.random.i64(50..1000)),
+                    returned: self.random.i64(0..3),
                 };
                 let limit = self.random.usize(..6);
                 Operation::Turn(outcomes, ClaimRequest { limit, line, epoch, latest: now + WIRE_SLACK, quiet }, now)
@@ -249,7 +269,10 @@ impl Draw {
         Some(match kind {
             0..3 => {
                 let n = self.random.u16(..30);
-                Change::ContactAdded(Contact::unknown(self.id(), Phone::from_e164(&format!("+447700900{n:03}")).unwrap()))
+                Change::ContactAdded(Contact::unknown(
+                    self.id(),
+                    Phone::from_e164(&format!("+447700900{n:03}")).unwrap(),
+                ))
             }
             3 => {
                 let contact = model.contacts[&contact?].clone();
@@ -265,7 +288,9 @@ impl Draw {
             9 => Change::SuppressionLifted { contact: contact? },
             10 => Change::DoneSaid { contact: contact?, campaign, at },
             11 => Change::HeldForReview { contact: contact?, reason: self.random.bool().then(|| "may".to_owned()) },
-            12 => Change::Recorded(Event::new(self.id(), at, EventKind::Changed, "admin:test", "x").about(contact?, None)),
+            12 => {
+                Change::Recorded(Event::new(self.id(), at, EventKind::Changed, "admin:test", "x").about(contact?, None))
+            }
             13 => {
                 let gateway_id = format!("in-{}", self.random.u8(..20));
                 let text = InboundText {
@@ -295,7 +320,13 @@ impl Draw {
             18 => Change::CursorMoved { campaign, to: at + self.some(-100_000, 1000) },
             19 => {
                 let step = format!("s{}", self.random.u8(..4));
-                let occurrence = Occurrence { step, local: "once".to_owned(), pass: 1, due_at: at, not_after: at + self.some(0, 900_000) };
+                let occurrence = Occurrence {
+                    step,
+                    local: "once".to_owned(),
+                    pass: 1,
+                    due_at: at,
+                    not_after: at + self.some(0, 900_000),
+                };
                 let fate = if self.random.bool() { Fate::Filling } else { Fate::Missed };
                 Change::BroadcastOpened { id: self.id(), campaign, occurrence, fate, reason: None, at }
             }
@@ -309,13 +340,15 @@ impl Draw {
                 let open: Vec<Id> = model.broadcasts.keys().copied().collect();
                 Change::PassedOver { broadcast: self.pick(&open)?, reason: "left (STOP)", people: 2 }
             }
-            22 => match self.random.bool() {
-                true => Change::Paused { pause: Pause::Line, reason: "r".to_owned(), at },
-                false => Change::Resumed { pause: self.pick(&[Pause::Line, Pause::All])? },
-            },
-            23 => Change::Resumed { pause: self.pick(&[Pause::Line, Pause::All])? },
+            22 if self.random.bool() => Change::Paused { pause: Pause::Line, reason: "r".to_owned(), at },
+            22 | 23 => Change::Resumed { pause: self.pick(&[Pause::Line, Pause::All])? },
             24 | 25 => self.messages(model)?,
-            26 => Change::WaitingCancelled { contact: contact?, list: self.random.bool().then_some(list), reason: "STOP", at },
+            26 => Change::WaitingCancelled {
+                contact: contact?,
+                list: self.random.bool().then_some(list),
+                reason: "STOP",
+                at,
+            },
             27 if self.random.u8(..4) == 0 => Change::CampaignCancelled { campaign, reason: "over", at },
             28 => self.report(model)?,
             _ => self.moved(model)?,
@@ -368,7 +401,16 @@ impl Draw {
         Some(match self.random.u8(..4) {
             0 => {
                 let opted_out = false;
-                Change::StrayKept(StrayReport { id, gateway, fingerprint, gateway_id, status, detail, opted_out, received_at })
+                Change::StrayKept(StrayReport {
+                    id,
+                    gateway,
+                    fingerprint,
+                    gateway_id,
+                    status,
+                    detail,
+                    opted_out,
+                    received_at,
+                })
             }
             1 => {
                 let strays: Vec<Id> = model.strays.keys().copied().collect();
@@ -378,7 +420,18 @@ impl Draw {
             _ => {
                 let contact = model.messages[&message].new.contact;
                 let (gateway_id, opted_out) = (None, false);
-                Change::ReportStored(DeliveryReport { id, gateway, fingerprint, message, contact, gateway_id, status, detail, opted_out, received_at })
+                Change::ReportStored(DeliveryReport {
+                    id,
+                    gateway,
+                    fingerprint,
+                    message,
+                    contact,
+                    gateway_id,
+                    status,
+                    detail,
+                    opted_out,
+                    received_at,
+                })
             }
         })
     }
@@ -395,12 +448,18 @@ impl Draw {
         let at = self.now;
         if from == State::InDoubt && self.random.u8(..3) == 0 {
             let asked = if stray { at } else { row.ask_at.unwrap_or(at) };
-            return Some(Change::DoubtAsked { message: id, asked, absent: row.absent + 1, again_at: at + self.some(0, 60_000) });
+            return Some(Change::DoubtAsked {
+                message: id,
+                asked,
+                absent: row.absent + 1,
+                again_at: at + self.some(0, 60_000),
+            });
         }
         let epoch = (from == State::Submitting).then_some(if stray { row.epoch + 1 } else { row.epoch });
         let asked = (from == State::InDoubt && self.random.bool()).then_some(row.ask_at).flatten();
         let next_at = (self.random.u8(..4) > 0).then(|| at + self.some(-1000, 90_000));
-        let repeat_until = (to == State::Queued && from == State::InDoubt && self.random.bool()).then(|| at + self.some(0, 200_000));
+        let repeat_until =
+            (to == State::Queued && from == State::InDoubt && self.random.bool()).then(|| at + self.some(0, 200_000));
         let moved = MessageMove {
             epoch,
             asked,

@@ -282,7 +282,8 @@ fn file(
             source.push_str("audience = { internet = [\"no\", \"unknown\"] }\n");
         }
         if percent(random, 50) {
-            writeln!(source, "[step.everyone]\nen = \"{{{{ org }}}} {n}: ring {{{{ helpline }}}}. STOP to leave\"").unwrap();
+            writeln!(source, "[step.everyone]\nen = \"{{{{ org }}}} {n}: ring {{{{ helpline }}}}. STOP to leave\"")
+                .unwrap();
         } else {
             writeln!(
                 source,
@@ -305,12 +306,14 @@ fn when(random: &mut Rng, source: &mut String, opens: DateTime, closes: DateTime
             let days = opens.date().until(closes.date()).unwrap().get_days();
             let day = opens.date().checked_add(Span::new().days(random.i32(0..=days))).unwrap();
             let at = day.at(random.i8(7..22), [0, 0, 15, 30, 59][random.usize(..5)], 0, 0);
-            writeln!(source, "at = {at}\nnot_after = \"{}\"", if deadline == "closes" { "+2h" } else { deadline }).unwrap();
+            writeln!(source, "at = {at}\nnot_after = \"{}\"", if deadline == "closes" { "+2h" } else { deadline })
+                .unwrap();
         }
         _ => {
             let cron = ["0 10 * * *", "30 1 * * *", "0 9,17 * * *", "*/30 1 * * *", "0 */8 * * *", "59 20 * * *"];
             let cron = cron[random.usize(..cron.len())];
-            writeln!(source, "cron = \"{cron}\"\nbetween = [\"opens\", \"closes\"]\nnot_after = \"{deadline}\"").unwrap();
+            writeln!(source, "cron = \"{cron}\"\nbetween = [\"opens\", \"closes\"]\nnot_after = \"{deadline}\"")
+                .unwrap();
         }
     }
 }

@@ -68,9 +68,8 @@ pub struct Process {
     pub finished: Vec<Decision>,
     pub left: Vec<Id>,
     pub quiet: Vec<String>,
-    pub looked_at: Timestamp,
     pub next_start: Timestamp,
-    pub last_now: Timestamp,
+    pub returned: i64,
     pub line_free_at: Option<Timestamp>,
     pub commit_time: SignedDuration,
     pub known: Vec<Known>,
@@ -95,9 +94,8 @@ impl Process {
             finished: Vec::new(),
             left: Vec::new(),
             quiet: Vec::new(),
-            looked_at: now,
             next_start: now,
-            last_now: now,
+            returned: 0,
             line_free_at: None,
             commit_time: SignedDuration::ZERO,
             known: Vec::new(),
@@ -137,10 +135,10 @@ impl Sim {
 
     /// Makes sure that one decision can be taken.
     pub fn stock(&mut self, who: Who) -> Result<(), Fail> {
-        if self.memory(who).ids.left() < 200 {
-            if let Done::Ids(block) = self.store(who, &Operation::Ids(1000))? {
-                self.memory(who).ids = block;
-            }
+        if self.memory(who).ids.left() < 200
+            && let Done::Ids(block) = self.store(who, &Operation::Ids(1000))?
+        {
+            self.memory(who).ids = block;
         }
         Ok(())
     }
@@ -169,8 +167,15 @@ impl Sim {
     fn beat(&mut self, who: Who) -> Result<bool, Fail> {
         let now = self.own_now(who);
         let jumped = std::mem::take(&mut self.hands[who.w].jumped);
+        if jumped.abs() > NOTICED {
+            self.process(who).beat_at = Timestamp::MIN;
+            self.hands[who.w].hour_known = false;
+            if super::fixes::CLOCK {
+                self.clock_was_set(who);
+            }
+        }
         let next = self.process(who).beat_at;
-        if jumped.abs() <= NOTICED && now < next && next <= now + EVERY {
+        if now < next && next <= now + EVERY {
             return Ok(false);
         }
         let wrong = implausible(now, self.model.seen);
@@ -309,16 +314,14 @@ impl Sim {
         };
         let (mut answers, mut asked_any) = (true, false);
         for doubt in &doubts {
-            if self.memory(who).away {
-                break;
-            }
-            asked_any = true;
             self.stock(who)?;
             let now = self.own_now(who);
             let decision = match doubt::unasked(doubt, &terms, now, &mut self.memory(who).ids) {
                 Some(decision) => decision,
+                None if self.memory(who).away => continue,
                 None => self.asked(who, doubt, &terms, &mut answers),
             };
+            asked_any = true;
             if matches!(decision.0.first(), Some(Change::MessageMoved(moved)) if moved.by_policy) {
                 self.tally.hit(Fault::PolicyResend);
                 self.judge.resent(doubt.id);

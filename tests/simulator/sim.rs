@@ -2,11 +2,11 @@
 //! whatever the seed has in store: a crash, a turn of somebody else, a frozen process, a clock that jumps.
 
 use super::acts::{Act, Mishap};
+use super::intake::Memory;
 use super::judge::Judge;
 use super::model::Model;
 use super::operations::{Done, Operation};
 use super::seed::{Filed, Plan, Rates};
-use super::intake::Memory;
 use super::shell::{Answer, Process};
 use super::tally::{Fault, Tally};
 use super::world::{Callback, Gateway, Said};
@@ -412,8 +412,9 @@ impl Sim {
                 }
             }
             Event::Mail(post) => {
-                let open: Vec<usize> =
-                    (0..self.hands.len()).filter(|w| self.hands[*w].alive && !self.hands[*w].frozen && !self.hands[*w].stopping).collect();
+                let open: Vec<usize> = (0..self.hands.len())
+                    .filter(|w| self.hands[*w].alive && !self.hands[*w].frozen && !self.hands[*w].stopping)
+                    .collect();
                 if open.is_empty() {
                     self.tally.hit(Fault::CallbackShut);
                     self.refuse(*post);
@@ -430,10 +431,8 @@ impl Sim {
                 }
             }
             Event::Kill(w) => {
-                if self.hands[w].process.as_ref().is_some_and(|p| p.in_flight > 0) {
-                    self.tally.hit(Fault::Killed);
-                    self.kill(w);
-                } else if self.hands[w].alive && self.random.bool() {
+                let busy = self.hands[w].process.as_ref().is_some_and(|p| p.in_flight > 0);
+                if busy || self.hands[w].alive && self.random.bool() {
                     self.tally.hit(Fault::Killed);
                     self.kill(w);
                 }

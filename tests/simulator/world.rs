@@ -172,7 +172,13 @@ impl Gateway {
     }
 
     /// It has the text from here on, whatever it says about it.
-    fn take(&mut self, submission: &Submission, random: &mut Rng, tally: &mut Tally, quick: SignedDuration) -> Submitted {
+    fn take(
+        &mut self,
+        submission: &Submission,
+        random: &mut Rng,
+        tally: &mut Tally,
+        quick: SignedDuration,
+    ) -> Submitted {
         let rates = self.rates;
         if self.class == Class::A
             && let Some(first) = self.by_reference.get(&submission.reference).and_then(|all| all.last())
@@ -245,8 +251,11 @@ impl Gateway {
             final_at = submission.arrives + SignedDuration::from_millis(random.i64(1..50));
             takes = takes.max(secs(random, 2, 8));
         }
-        let status =
-            if dead || opted_out || final_at >= submission.valid_until { ReportStatus::Undelivered } else { ReportStatus::Delivered };
+        let status = if dead || opted_out || final_at >= submission.valid_until {
+            ReportStatus::Undelivered
+        } else {
+            ReportStatus::Delivered
+        };
         let report = |status: ReportStatus, opted_out| Callback::Report {
             reference: submission.reference.clone(),
             gateway_id: gateway_id.to_owned(),
@@ -265,7 +274,10 @@ impl Gateway {
             }
         }
         if one(random, 250) {
-            later.push((submission.arrives + SignedDuration::from_millis(random.i64(100..2000)), report(ReportStatus::Sent, false)));
+            later.push((
+                submission.arrives + SignedDuration::from_millis(random.i64(100..2000)),
+                report(ReportStatus::Sent, false),
+            ));
         }
         if one(random, rates.report_disorder) {
             tally.hit(Fault::ReportDisorder);
@@ -273,7 +285,8 @@ impl Gateway {
         }
         if one(random, rates.report_contradicts) {
             tally.hit(Fault::ReportContradicts);
-            let other = if status == ReportStatus::Delivered { ReportStatus::Undelivered } else { ReportStatus::Delivered };
+            let other =
+                if status == ReportStatus::Delivered { ReportStatus::Undelivered } else { ReportStatus::Delivered };
             later.push((final_at + secs(random, 0, 600), report(other, false)));
         }
         takes

@@ -10,7 +10,7 @@ use ringround::domain::pause::Pause;
 use ringround::store::{Place, Store};
 use std::fs;
 
-both_engines! { what_may_have_been_sent_is_in_doubt_after_a_restore }
+both_engines! { what_may_have_been_sent_is_in_doubt_after_a_restore, workers_that_start_together_fence_once }
 
 const SETTLE: SignedDuration = SignedDuration::from_secs(60);
 
@@ -77,6 +77,26 @@ async fn what_may_have_been_sent_is_in_doubt_after_a_restore(world: &World) {
     assert_eq!(world.claim(10).await.len(), 1, "it never had been sent");
 }
 
+/// After a failover all workers start at once: they must agree on the names of texts, or would ask in vain about each
+/// other's and send them again.
+async fn workers_that_start_together_fence_once(world: &World) {
+    if world.engine == Engine::Sqlite {
+        return; // one service to a file
+    }
+    world.sql("UPDATE id_blocks SET next = 1000").await;
+    displace(world).await;
+    let (mut one, mut other, mut late) = (world.second().await, world.second().await, world.second().await);
+    let fenced = futures_util::join!(
+        one.fence_if_moved(SETTLE, [1; 32], world.now),
+        other.fence_if_moved(SETTLE, [2; 32], world.now)
+    );
+    assert!(fenced.0.is_ok() && fenced.1.is_ok(), "{fenced:?}");
+    assert_eq!(late.fence_if_moved(SETTLE, [3; 32], world.now).await.unwrap(), None, "it is known by now");
+    assert_eq!(world.number("SELECT COUNT(*) FROM events WHERE kind = 'fenced'").await, Some(1));
+    let names = [&one, &other, &late].map(|store| store.identity().mint().reference(5000));
+    assert!(names.iter().all(|name| *name == names[0]), "{names:?}");
+}
+
 async fn texts_of(world: &World) -> i64 {
     world.number("SELECT MIN(id) FROM messages WHERE state = 'in_doubt'").await.unwrap()
 }
@@ -117,6 +137,13 @@ fn a_restored_or_copied_file_is_known_and_an_ordinary_start_is_not() {
         fs::copy(&backup, &file).unwrap();
         let restored = moved(&world.place).await.unwrap();
         assert!(restored.contains("commits are missing"), "{restored}");
+
+        let held = Store::open(&world.place).await.unwrap();
+        let before = held.moved().await.unwrap();
+        fs::rename(&backup, &file).unwrap();
+        let after = held.moved().await.unwrap();
+        assert!(before != after && after.as_ref().is_some_and(|why| why.contains("in its place")), "{after:?}");
+        held.close().await;
 
         // A command that writes meanwhile does not make it look right.
         let hand = Store::open(&world.place).await.unwrap();

@@ -34,7 +34,7 @@ pub fn request(limit: usize, now: Timestamp) -> ClaimRequest {
 /// A line with a start for everybody.
 pub fn wide_line() -> LineTerms {
     let (spacing, ahead) = (SignedDuration::from_micros(1), SignedDuration::from_hours(1));
-    LineTerms { gateway: "g".into(), spacing, per_day: None, ahead }
+    LineTerms { gateway: "g".into(), spacing, per_day: None, ahead, returned: 0 }
 }
 
 /// A turn that only claims.

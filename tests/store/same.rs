@@ -201,7 +201,8 @@ async fn of_campaigns(world: &World) {
         let mut model = model(world);
         world.sql("DELETE FROM workers").await;
         world.sql("UPDATE meta SET value = '0' WHERE name = 'epoch'").await;
-        (model.epoch, _) = (0, model.workers.clear());
+        model.epoch = 0;
+        model.workers.clear();
         let operations = run::recorded(plan);
         assert!(operations.len() > 30, "a campaign of {} operations", operations.len());
         for (step, operation) in operations.iter().enumerate() {

@@ -9,12 +9,18 @@ use ringround::app::sender::Sender;
 use ringround::clock::{Clock, VirtualClock};
 use ringround::config::Settings;
 use ringround::domain::campaign::CampaignState;
+use ringround::domain::ids::Id;
 use ringround::domain::message::State;
+use ringround::domain::report::ReportStatus;
 use ringround::gateway::Gateway;
 use ringround::gateway::simulated::{Params, World as Air};
 use ringround::store::Store;
 
-both_engines! { a_stop_outruns_what_is_claimed, a_frozen_worker_sends_nothing_when_it_wakes }
+both_engines! {
+    a_stop_outruns_what_is_claimed,
+    a_report_outruns_what_is_claimed,
+    a_frozen_worker_sends_nothing_when_it_wakes,
+}
 
 struct Sending {
     desk: Desk,
@@ -57,14 +63,20 @@ impl Sending {
     }
 }
 
-/// Its bytes have not left, but it is claimed: the check right before the wire is all that is between it and the family.
-async fn a_stop_outruns_what_is_claimed(world: &World) {
+/// Two texts: the first has left, the second is claimed a moment before its start.
+async fn one_sent_one_claimed(world: &World) -> (Sending, Id) {
     world.campaign(CAMPAIGN, CampaignState::Running).await;
     world.due_text(world.family(1).await).await;
     let second = world.due_text(world.family(2).await).await;
     let mut sending = Sending::new(world).await;
     sending.at(world, 0).await;
     sending.at(world, 460).await;
+    (sending, second)
+}
+
+/// Its bytes have not left, but it is claimed: the check right before the wire is all that is between it and the family.
+async fn a_stop_outruns_what_is_claimed(world: &World) {
+    let (mut sending, second) = one_sent_one_claimed(world).await;
     assert_eq!((sending.sent_to(1).len(), sending.sent_to(2).len()), (1, 0));
     assert_eq!(world.state(second).await, State::Submitting, "claimed a moment before its start");
     let stop = Handed::Text {
@@ -82,14 +94,26 @@ async fn a_stop_outruns_what_is_claimed(world: &World) {
     assert!(sent.len() == 1 && sent[0].contains("you have left"), "{sent:?}");
 }
 
+/// It was thought never to have left, and is claimed again: then its report comes.
+async fn a_report_outruns_what_is_claimed(world: &World) {
+    let (mut sending, second) = one_sent_one_claimed(world).await;
+    let report = Handed::Report {
+        reference: sending.desk.store.identity().mint().reference(second),
+        gateway_id: Some("g-2".into()),
+        status: ReportStatus::Sent,
+        detail: "sent".into(),
+        opted_out: false,
+    };
+    take(&sending.desk, "simulated", &[report]).await.unwrap();
+    for millis in [500, 1000] {
+        sending.at(world, millis).await;
+    }
+    assert_eq!((world.state(second).await, sending.sent_to(2).len()), (State::Accepted, 0));
+}
+
 /// Claimed, then frozen until long after its lease: whoever took it for dead has put the text in doubt.
 async fn a_frozen_worker_sends_nothing_when_it_wakes(world: &World) {
-    world.campaign(CAMPAIGN, CampaignState::Running).await;
-    world.due_text(world.family(1).await).await;
-    let second = world.due_text(world.family(2).await).await;
-    let mut sending = Sending::new(world).await;
-    sending.at(world, 0).await;
-    sending.at(world, 460).await;
+    let (mut sending, second) = one_sent_one_claimed(world).await;
     assert_eq!(world.state(second).await, State::Submitting);
     let now = world.at(40);
     sending.clock.advance_to(now);

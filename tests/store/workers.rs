@@ -13,6 +13,9 @@ use std::collections::BTreeSet;
 both_engines! {
     starts_are_given_one_after_the_other,
     a_day_has_its_limit,
+    a_start_that_nobody_used_does_not_count,
+    a_clock_that_was_set_back_does_not_hold_the_line,
+    a_stop_reaches_what_another_worker_held,
     a_slow_line_is_claimed_just_in_time,
     workers_agree_or_do_not_begin,
     a_lost_claim_can_be_found,
@@ -75,6 +78,45 @@ async fn a_day_has_its_limit(world: &World) {
     assert_eq!(world.store.turn(&[], &limited(12 * 3600), next_day).await.unwrap().claimed.len(), 3);
 }
 
+async fn a_start_that_nobody_used_does_not_count(world: &World) {
+    town(world, 9).await;
+    let claim = |limit, returned| {
+        let line = LineTerms { per_day: Some(4), returned, ..wide_line() };
+        ClaimRequest { line, ..request(limit, world.now) }
+    };
+    let first = world.store.turn(&[], &claim(3, 0), world.now).await.unwrap().claimed;
+    let back = |id| world.moved(id, State::Submitting, State::Queued);
+    let given: Vec<_> = first.iter().take(2).map(|(c, _)| Change::MessageMoved(back(c.id)).into()).collect();
+    let turn = world.store.turn(&given, &claim(9, 2), world.now).await.unwrap();
+    assert_eq!(turn.claimed.len(), 3, "one of four has left");
+    assert_eq!(world.store.turn(&[], &claim(9, 0), world.now).await.unwrap().claimed.len(), 0);
+}
+
+/// The clock was an hour ahead for a while, and starts were given by it.
+async fn a_clock_that_was_set_back_does_not_hold_the_line(world: &World) {
+    town(world, 9).await;
+    world.sql(&format!("UPDATE messages SET not_after = {}", world.at(90_000).as_millisecond())).await;
+    let claim = |seconds| paced_at(2, world.at(seconds), world);
+    assert_eq!(world.store.turn(&[], &claim(3600), world.at(3600)).await.unwrap().claimed.len(), 2);
+    let back = world.store.turn(&[], &claim(1), world.at(1)).await.unwrap();
+    assert_eq!(back.claimed.len(), 2, "{:?}", back.line_free_at);
+}
+
+fn paced_at(limit: usize, now: jiff::Timestamp, world: &World) -> ClaimRequest {
+    ClaimRequest { latest: now, ..paced(limit, 1, world) }
+}
+
+/// What comes back from another worker's hands after a STOP does not wait for its deadline.
+async fn a_stop_reaches_what_another_worker_held(world: &World) {
+    town(world, 1).await;
+    let claimed = world.claim(1).await;
+    let contact = world.number("SELECT contact_id FROM messages").await.unwrap();
+    assert!(world.store.commit_one(world.stop(contact, &phone(1)), world.now).await.unwrap());
+    assert_eq!(world.state(claimed[0]).await, State::Submitting);
+    world.done(vec![Change::MessageMoved(world.moved(claimed[0], State::Submitting, State::Queued))]).await;
+    assert_eq!(world.state(claimed[0]).await, State::Cancelled);
+}
+
 /// A kill leaves in doubt what was claimed: so nothing is claimed long before its request may start.
 async fn a_slow_line_is_claimed_just_in_time(world: &World) {
     town(world, 9).await;
@@ -135,5 +177,8 @@ async fn others_are_told(world: &World) {
     let contact = world.contact(2).await.id;
     world.done(vec![world.stands(contact, LIST, ringround::domain::consent::Standing::In)]).await;
     assert!(world.store.commit_one(world.stop(contact, &phone(2)), world.now).await.unwrap());
-    assert_eq!(hints.next().await.unwrap(), Hint::Revoked(contact));
+    assert_eq!(hints.next().await.unwrap(), Hint::Left(contact));
+    let held = Change::HeldForReview { contact, reason: Some("may mean STOP".into()) };
+    world.done(vec![held]).await;
+    assert_eq!(hints.next().await.unwrap(), Hint::Review(contact), "nobody has left yet");
 }

@@ -4,7 +4,7 @@
 //! `name::postgres` of it. Time stands still at [`World::now`]. Tests never sleep: they wait for an event
 //! ([`until`]), and each as a whole is bounded.
 
-#![allow(dead_code, reason = "each test binary uses its own part of this")]
+#![allow(dead_code, unused_macros, unused_imports, reason = "each test binary uses its own part of this")]
 
 pub mod postgres;
 

@@ -3,7 +3,9 @@
 
 use super::Sender;
 use crate::app::desk::Desk;
-use crate::domain::message::State;
+use crate::domain::change::{Change, Decision, MessageMove};
+use crate::domain::ids::Id;
+use crate::domain::message::{Claimed, State};
 use crate::engine::may_send::WIRE_SLACK;
 use crate::gateway::LONGEST_REQUEST;
 use crate::store::{ClaimRequest, LineTerms, StoreError};
@@ -15,6 +17,8 @@ pub(super) const MOST_AHEAD: SignedDuration = SignedDuration::from_secs(1);
 pub(super) const LEAST_AHEAD: SignedDuration = SignedDuration::from_millis(50);
 /// After a commit whose answer was lost, a claim of its may turn up for so long.
 pub(super) const UNSURE_FOR: SignedDuration = SignedDuration::from_mins(1);
+/// Until a text to somebody whose own text may mean STOP is looked at again.
+const REVIEW_PAUSE: SignedDuration = SignedDuration::from_mins(1);
 /// A full disk is tried again this often.
 pub(super) const STARVED_FOR: SignedDuration = SignedDuration::from_secs(1);
 
@@ -32,6 +36,26 @@ impl Sender {
             };
         }
         self.starved_until.is_none() && desk.hour_is_known() && self.line_free_at.is_none_or(|at| at <= now)
+    }
+
+    /// The disk is full: the reserve is given up for what came of the texts in flight, and nothing else is written.
+    pub fn starve(&mut self, desk: &Desk) {
+        let now = desk.clock.now();
+        desk.store.give_up_reserve();
+        desk.set_starved(true);
+        desk.set_busy(!self.is_idle());
+        self.starved_until = now.checked_add(STARVED_FOR).ok();
+    }
+
+    /// The clock was set: what waits for an hour of the old one would wait for as long as it was wrong.
+    pub fn clock_was_set(&mut self, desk: &Desk) {
+        let now = desk.clock.now();
+        self.release(desk);
+        self.next_start = now;
+        self.line_free_at = None;
+        self.line = self.line.clock_was_set(now);
+        self.starved_until = self.starved_until.map(|_| now);
+        self.unsure_until = self.unsure_until.and_then(|_| now.checked_add(UNSURE_FOR).ok());
     }
 
     /// After a commit whose answer was lost: what the store believes to be in our hands and is not, never left.
@@ -54,6 +78,24 @@ impl Sender {
         Ok(())
     }
 
+    pub(super) fn put_back(&mut self, claimed: &Claimed, to: State, why: &str, now: Timestamp) {
+        self.returned += 1;
+        self.finished.push(self.given_back(claimed.id, to, why, now));
+    }
+
+    pub(super) fn delay_last(&mut self, now: Timestamp) {
+        if let Some(Change::MessageMoved(moved)) = self.finished.last_mut().and_then(|Decision(all)| all.first_mut()) {
+            moved.next_at = now.checked_add(REVIEW_PAUSE).ok();
+        }
+    }
+
+    pub(super) fn given_back(&self, id: Id, to: State, why: &str, now: Timestamp) -> Decision {
+        let epoch = Some(self.epoch);
+        let next_at = (to == State::InDoubt).then_some(now); // in doubt for long: there is nothing more to settle
+        let moved = MessageMove { epoch, next_at, ..MessageMove::new(id, State::Submitting, to, now).because(why) };
+        Change::MessageMoved(moved).into()
+    }
+
     /// Too long ago: a STOP that another worker took may not be known here; or our lease could end before the request.
     pub(super) fn is_stale(&self, desk: &Desk, claimed_at: Timestamp, now: Timestamp) -> bool {
         let ends = now.saturating_add(LONGEST_REQUEST + MOST_AHEAD).unwrap_or(Timestamp::MAX);
@@ -67,6 +109,7 @@ impl Sender {
             spacing: gateway.spacing(),
             per_day: gateway.per_day,
             ahead: (self.commit_time * 2).clamp(LEAST_AHEAD, MOST_AHEAD),
+            returned: self.returned,
         };
         let latest = now.saturating_add(WIRE_SLACK).unwrap_or(now);
         ClaimRequest { limit, epoch: self.epoch, line, latest, quiet }

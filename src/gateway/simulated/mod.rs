@@ -110,6 +110,10 @@ impl fmt::Debug for Text {
     }
 }
 
+/// Where something stands in the world's mail.
+#[derive(Clone, Copy, Debug)]
+pub struct Place((Timestamp, u64));
+
 /// A simulated world; clones share it.
 #[derive(Clone)]
 pub struct World(Arc<Mutex<State>>);
@@ -132,8 +136,6 @@ struct State {
     written: Vec<Written>,
     /// What will be handed to us, by time and order.
     mail: BTreeMap<(Timestamp, u64), Callback>,
-    /// What was handed to us last: acknowledged when we come for more.
-    handed: BTreeMap<(Timestamp, u64), Callback>,
     count: u64,
     faults: Faults,
 }
@@ -167,7 +169,6 @@ impl World {
             book: Vec::new(),
             written: Vec::new(),
             mail: BTreeMap::new(),
-            handed: BTreeMap::new(),
             count: 0,
             faults: Faults::default(),
         };
@@ -191,25 +192,26 @@ impl World {
         self.state().mail.keys().next().map(|(at, _)| *at)
     }
 
-    /// All callbacks due by now, in order.
-    pub fn callbacks(&self) -> Vec<Callback> {
-        let mut state = self.state();
-        let now = state.now;
-        let later = state.mail.split_off(&(now, u64::MAX));
-        state.handed = std::mem::replace(&mut state.mail, later);
-        state.handed.values().cloned().collect()
+    /// The first callback that is due by now. It is handed over again until it is acknowledged, as real gateways do.
+    pub fn handed_over(&self) -> Option<(Place, Callback)> {
+        let state = self.state();
+        let (place, callback) = state.mail.first_key_value().filter(|((at, _), _)| *at <= state.now)?;
+        Some((Place(*place), callback.clone()))
     }
 
-    /// Whoever took the last callbacks is no more: what was not acknowledged comes again.
-    pub fn lost(&self) {
-        let mut state = self.state();
-        let again = std::mem::take(&mut state.handed);
-        state.mail.extend(again);
+    /// What was handed over has been taken, and is not handed over again.
+    pub fn acknowledged(&self, place: Place) {
+        self.state().mail.remove(&place.0);
     }
 
     /// What every phone received, in order of arrival at the gateway.
     pub fn book(&self) -> Vec<Entry> {
         self.state().book.clone()
+    }
+
+    /// Has the gateway ever taken a text under this reference? Truthful also while it is out: for judges.
+    pub fn has_taken(&self, reference: &str) -> bool {
+        self.state().taken.contains_key(reference)
     }
 
     /// What every phone wrote, in order of time.

@@ -44,16 +44,23 @@ fn refused(_: bool) -> Seen {
     let bench = Bench::new(Class::B, 60, 1);
     bench.peer.tell(&Script { hooks: bench.hooks(), closed: true, ..Script::default() });
     let service = bench.installation.start();
-    let tried =
-        until(Duration::from_secs(20), || bench.installation.books.number("SELECT MAX(attempts) FROM messages") >= 2);
+    let tried = tries(&bench);
     let (doubts, queued) = (bench.count("in_doubt"), bench.count("queued") + bench.count("submitting"));
     bench.peer.accept(&bench.hooks());
     let all = bench.end(service);
     verdict(
-        "tried again and again",
+        "one text tried it, then the gateway was asked whether it is there",
         &all,
         demands![tried && doubts == 0 && queued == 60 => "{doubts} in doubt, {queued} queued"],
     )
+}
+
+/// A text has tried the line and is back in the queue; what comes after it are questions, where there are any.
+fn tries(bench: &Bench) -> bool {
+    let back = "SELECT COUNT(*) FROM messages WHERE attempts > 0 AND state = 'queued'";
+    let tried = until(Duration::from_secs(20), || bench.installation.books.number(back) > 0);
+    rest(Duration::from_secs(4));
+    tried
 }
 
 /// A TLS server with a certificate of its own making; none where openssl is missing.
@@ -102,7 +109,7 @@ fn one_without_tls(what: &str) -> Result<String, String> {
     bench.installation.write_settings(&settings);
     let service = bench.installation.start();
     let books = &bench.installation.books;
-    let tried = until(Duration::from_secs(30), || books.number("SELECT MAX(attempts) FROM messages") >= 2);
+    let tried = tries(&bench);
     let (doubts, taken) = (bench.count("in_doubt"), bench.peer.counts().taken);
     let sql = "SELECT reason FROM messages WHERE reason IS NOT NULL ORDER BY attempts DESC LIMIT 1";
     let reason = books.rows(sql).unwrap().concat().concat();
@@ -180,12 +187,12 @@ fn look_ups(_: bool) -> Seen {
         (LookUps::Another, "another text"),
         (LookUps::Lag(1500), "lagging 1.5 s"),
     ];
-    let all: Vec<_> = manners.iter().flat_map(|one| [(*one, Class::A), (*one, Class::B)]).collect();
-    match at_once(&all, |((manner, name), class)| one_look_up(*manner, name, *class))
+    // Class A is not asked: it refuses repeats.
+    match at_once(&manners, |(manner, name)| one_look_up(*manner, name, Class::B))
         .into_iter()
         .collect::<Result<Vec<_>, _>>()
     {
-        Ok(_) => Seen::Right("classes A and B: all found in the end".to_owned()),
+        Ok(_) => Seen::Right("all found in the end".to_owned()),
         Err(wrong) => Seen::Wrong(wrong),
     }
 }

@@ -135,11 +135,12 @@ fn one_panic(at: &str) -> Result<String, String> {
     bench.peer.tell(&Script { hooks: bench.hooks(), reports, ..Script::default() });
     let mut service = bench.installation.begin(&[("RINGROUND_FAULT", &format!("panic:{at}"))]);
     until(Duration::from_secs(10), || service.is_over());
-    let (over, said) = (service.is_over(), service.said());
+    let over = service.is_over();
+    let said = service.until_log("a fault was asked for", Duration::from_secs(10)).is_some();
     let status = service.ended(Duration::from_secs(1));
     bench.peer.accept(&bench.hooks());
     let all = bench.end(bench.installation.start());
-    if !all.is_right() || !said.contains("a fault was asked for") {
+    if !all.is_right() || !said {
         return Err(format!("{at}: {status:?}, {}", all.in_words()));
     }
     Ok(format!("{at}: {}", if over { "ended, started again" } else { "went on" }))
