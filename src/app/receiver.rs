@@ -71,6 +71,7 @@ pub async fn take(desk: &Desk, gateway: &str, handed: &[Handed]) -> Result<Vec<T
         }
         match decide(desk, gateway, one).await? {
             Looked::Nothing(found) => *slot = found,
+            Looked::Repeat(contact) => revoked.extend(contact),
             Looked::Decided(decision, revocation) => {
                 revoked.extend(remember(desk, revocation));
                 decisions.push(decision);
@@ -95,6 +96,10 @@ async fn take_one(desk: &Desk, gateway: &str, handed: &Handed, all: &mut Vec<Id>
     for _ in 0..TRIES {
         match decide(desk, gateway, handed).await? {
             Looked::Nothing(taken) => return Ok(taken),
+            Looked::Repeat(contact) => {
+                all.extend(contact);
+                return Ok(Taken::Repeat);
+            }
             Looked::Decided(decision, revoked) => {
                 all.extend(remember(desk, revoked));
                 let only_stored = matches!(decision.0.first(), Some(Change::ReportStored(_) | Change::StrayKept(_)));
@@ -119,6 +124,9 @@ fn remember(desk: &Desk, revoked: Option<(Id, Revocation)>) -> Option<Id> {
 
 enum Looked {
     Nothing(Taken),
+    /// We have this text already, of whom we know. Its commit may have been thought to have failed: the store has what they
+    /// revoked, and memory must not hold it against texts that they ask for later.
+    Repeat(Option<Id>),
     Decided(Decision, Option<(Id, Revocation)>),
 }
 
@@ -133,10 +141,14 @@ async fn decide_text(desk: &Desk, gateway: &str, handed: &Handed) -> Result<Look
     let Handed::Text { gateway_id, from: raw_from, body, opt_out_handled } = handed else {
         return Ok(Looked::Nothing(Taken::Foreign));
     };
-    if desk.store.inbound_at(gateway, gateway_id).await?.is_some() {
-        return Ok(Looked::Nothing(Taken::Repeat));
-    }
     let from = Phone::parse(raw_from, &desk.settings.phone_rules).ok();
+    if desk.store.inbound_at(gateway, gateway_id).await?.is_some() {
+        let contact = match &from {
+            Some(phone) => desk.store.contact(phone).await?.map(|contact| contact.id),
+            None => None,
+        };
+        return Ok(Looked::Repeat(contact));
+    }
     let sender = match &from {
         Some(phone) => known(desk, phone).await?,
         None => inbound::Sender::default(),

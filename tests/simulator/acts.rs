@@ -305,6 +305,9 @@ impl Sim {
             _ => {}
         }
         let able = |hand: &super::sim::Hand| hand.alive && !hand.frozen && !hand.stopping && hand.process.is_some();
+        if self.now > self.plan.end && matches!(act, Act::Pause(_) | Act::PauseCampaign(_)) {
+            return; // nobody pauses any more
+        }
         let Some(w) = self.hands.iter().position(able) else {
             return self.at(self.now + SignedDuration::from_secs(60), Event::Act(Box::new(act)));
         };

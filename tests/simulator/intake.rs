@@ -27,19 +27,24 @@ const REMEMBERED: SignedDuration = SignedDuration::from_hours(1);
 pub struct Memory {
     pub ids: Ids,
     revoked: BTreeMap<Id, Vec<(Revocation, Option<Timestamp>)>>,
-    /// Texts of which a report came before, or instead of, an answer: the gateway has them.
-    pub arrived: BTreeSet<Id>,
+    /// Texts about which a report came while they were claimed.
+    arrived: BTreeMap<Id, Timestamp>,
     /// Nobody answers at the gateway.
     pub away: bool,
 }
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { ids: Ids::new(0..0), revoked: BTreeMap::new(), arrived: BTreeSet::new(), away: false }
+        Self { ids: Ids::new(0..0), revoked: BTreeMap::new(), arrived: BTreeMap::new(), away: false }
     }
 }
 
 impl Memory {
+    /// Did a report come about this text since it was claimed?
+    pub fn has_arrived(&self, message: Id, claimed_at: Timestamp) -> bool {
+        self.arrived.get(&message).is_some_and(|at| *at >= claimed_at)
+    }
+
     pub fn revoke(&mut self, contact: Id, revocation: Revocation) {
         self.revoked.entry(contact).or_default().push((revocation, None));
     }
@@ -65,6 +70,8 @@ impl Memory {
 
 enum Looked {
     Nothing,
+    /// Stored already; of whom. Its commit may have been thought to have failed.
+    Repeat(Option<Id>),
     Decided(Decision, Option<(Id, Revocation)>),
 }
 
@@ -100,10 +107,14 @@ impl Sim {
                 singly.push(at);
                 continue;
             }
-            if let Looked::Decided(decision, revocation) = self.look(who, &post.callback)? {
-                revoked.extend(self.remember(who, revocation));
-                decisions.push(decision);
-                waiting.push(at);
+            match self.look(who, &post.callback)? {
+                Looked::Nothing => {}
+                Looked::Repeat(contact) => revoked.extend(contact.filter(|_| super::fixes::REPEAT)),
+                Looked::Decided(decision, revocation) => {
+                    revoked.extend(self.remember(who, revocation));
+                    decisions.push(decision);
+                    waiting.push(at);
+                }
             }
         }
         let now = self.own_now(who);
@@ -120,7 +131,14 @@ impl Sim {
 
     fn take_one(&mut self, who: Who, callback: &Callback, all: &mut Vec<Id>) -> Result<(), Fail> {
         for _ in 0..TRIES {
-            let Looked::Decided(decision, revoked) = self.look(who, callback)? else { return Ok(()) };
+            let (decision, revoked) = match self.look(who, callback)? {
+                Looked::Nothing => return Ok(()),
+                Looked::Repeat(contact) => {
+                    all.extend(contact.filter(|_| super::fixes::REPEAT));
+                    return Ok(());
+                }
+                Looked::Decided(decision, revoked) => (decision, revoked),
+            };
             all.extend(self.remember(who, revoked));
             let only_stored = matches!(decision.0.first(), Some(Change::ReportStored(_) | Change::StrayKept(_)));
             let now = self.own_now(who);
@@ -159,10 +177,7 @@ impl Sim {
     fn look_at_text(&mut self, who: Who, gateway_id: &str, raw_from: &str, body: &str) -> Looked {
         let now = self.own_now(who);
         if let Some(row) = self.model.inbounds.get(&(GATEWAY.to_owned(), gateway_id.to_owned())) {
-            // The commit that was thought to have failed has not: the store has what they revoked.
-            let contact = row.contact;
-            self.memory(who).revoked(contact.as_slice(), now);
-            return Looked::Nothing;
+            return Looked::Repeat(row.contact);
         }
         let from = self.phone(raw_from);
         let sender = from.as_ref().map(|phone| known(&self.model, phone, now)).unwrap_or_default();
@@ -211,8 +226,8 @@ impl Sim {
         };
         let (state, contact) = (row.state, row.new.contact);
         let within = self.plan.report_within;
-        if matches!(state, State::Queued | State::Submitting | State::InDoubt) {
-            self.memory(who).arrived.insert(message);
+        if state == State::Submitting {
+            self.memory(who).arrived.insert(message, now);
         }
         let ids = &mut self.memory(who).ids;
         let stored = DeliveryReport {

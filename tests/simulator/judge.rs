@@ -126,12 +126,17 @@ impl Judge {
     ) {
         for (id, (campaign, _)) in campaigns {
             for step in &campaign.steps {
-                for o in plan::occurrences(campaign, step, begin - plan::CATCH_UP, end + SignedDuration::from_hours(24))
-                {
+                let over = end + SignedDuration::from_hours(24 * 30);
+                for o in plan::occurrences(campaign, step, begin - plan::CATCH_UP, over) {
                     self.expected.push((id.clone(), o.step, o.local, o.pass, o.due_at));
                 }
             }
         }
+    }
+
+    /// When the next of those is due.
+    pub fn next_due(&self, campaign: &str, after: Timestamp) -> Option<Timestamp> {
+        self.expected.iter().filter(|e| e.0 == campaign && e.4 > after).map(|e| e.4).min()
     }
 
     /// A text was stored and acknowledged: from here on it holds.

@@ -78,6 +78,7 @@ pub mod store {
 }
 
 pub mod acts;
+pub mod cases;
 pub mod fixes;
 pub mod intake;
 pub mod judge;

@@ -228,7 +228,7 @@ impl Draw {
                     spacing: SignedDuration::from_millis(self.random.i64(1..400)),
                     per_day: (self.random.u8(..3) == 0).then_some(40),
                     ahead: SignedDuration::from_millis(self.random.i64(50..1000)),
-                    returned: 0,
+                    returned: self.random.i64(0..3),
                 };
                 let limit = self.random.usize(..6);
                 Operation::Turn(outcomes, ClaimRequest { limit, line, epoch, latest: now + WIRE_SLACK, quiet }, now)

@@ -30,15 +30,16 @@ impl Sim {
         if pulse.paused || quiet != self.process(who).quiet {
             self.release(who);
         }
-        let process = self.process(who);
-        process.quiet.clone_from(&quiet);
-        process.looked_at = pulse.at;
+        self.process(who).quiet.clone_from(&quiet);
         busy |= self.hand_over(who)?;
         let may_claim = pulse.claimable && self.may_claim(who);
         let window = if may_claim { self.window(who) } else { 0 };
         let limit = window.saturating_sub(self.process(who).ahead.len());
         busy |= self.record_and_claim(who, limit, quiet)?;
-        Ok(busy | self.hand_over(who)?)
+        // After a long commit quiet hours may have begun: then they are looked at again first.
+        let fresh = !super::fixes::QUIET || self.own_now(who).duration_since(pulse.at) <= MOST_AHEAD;
+        busy |= if fresh { self.hand_over(who)? } else { !self.process(who).ahead.is_empty() };
+        Ok(busy)
     }
 
     fn may_claim(&mut self, who: Who) -> bool {
@@ -99,7 +100,9 @@ impl Sim {
 
     fn put_back(&mut self, who: Who, claimed: &Claimed, to: State, why: &str, now: Timestamp) {
         let moved = self.given_back(who, claimed.id, to, why, now);
-        self.process(who).finished.push(moved);
+        let process = self.process(who);
+        process.returned += 1;
+        process.finished.push(moved);
     }
 
     fn given_back(&mut self, who: Who, id: Id, to: State, why: &str, now: Timestamp) -> Decision {
@@ -170,7 +173,6 @@ impl Sim {
         loop {
             self.crash_point(who)?;
             let now = self.own_now(who);
-            self.notice_the_clock(who, now);
             let process = self.process(who);
             if process.line.allows(limit, now) == 0 && !process.ahead.is_empty() {
                 self.release(who);
@@ -181,22 +183,19 @@ impl Sim {
             if !free || !due {
                 return Ok(any);
             }
-            if super::fixes::too_long_ago(process.looked_at, now) {
-                return Ok(true);
-            }
             let Some(Ahead { claimed, at: claimed_at, .. }) = process.ahead.pop_front() else { return Ok(any) };
             any = true;
-            if super::fixes::ARRIVED && self.memory(who).arrived.contains(&claimed.id) {
-                self.process(who).held.remove(&claimed.id);
-                continue;
-            }
-            if self.is_stale(who, claimed_at, now) {
-                self.put_back(who, &claimed, State::Queued, "released before it left: it had waited", now);
+            if super::fixes::ARRIVED && self.memory(who).has_arrived(claimed.id, claimed_at) {
+                self.put_back(who, &claimed, State::Queued, "a report shows that it was sent", now);
                 continue;
             }
             let revoked = self.memory(who).revoked_since(claimed.contact, claimed_at, claimed.list.as_deref());
             if let Some((to, why)) = overtaken(&claimed, revoked.as_ref(), now) {
                 self.put_back(who, &claimed, to, why, now);
+                continue;
+            }
+            if self.is_stale(who, claimed_at, now) {
+                self.put_back(who, &claimed, State::Queued, "released before it left: it had waited", now);
                 continue;
             }
             let process = self.process(who);
@@ -207,14 +206,14 @@ impl Sim {
         }
     }
 
-    /// A clock that was set back: what was claimed by the old time is claimed anew, and nothing waits for that time again.
-    fn notice_the_clock(&mut self, who: Who, now: Timestamp) {
+    /// What was claimed by the old time is claimed anew, and nothing waits for that time again.
+    pub fn clock_was_set(&mut self, who: Who) {
+        let now = self.own_now(who);
+        self.release(who);
         let process = self.process(who);
-        if super::fixes::CLOCK && now < process.last_now {
-            (process.next_start, process.line_free_at) = (now, None);
-            self.release(who);
-        }
-        self.process(who).last_now = now;
+        (process.next_start, process.line_free_at) = (now, None);
+        process.line = process.line.clock_was_set(now);
+        process.unsure_until = process.unsure_until.map(|_| now + UNSURE_FOR);
     }
 
     /// Too long ago: a STOP that another worker took may not be known here; or our lease could end before the request.
@@ -267,7 +266,7 @@ impl Sim {
             return Ok(false);
         }
         let ahead = (process.commit_time * 2).clamp(LEAST_AHEAD, MOST_AHEAD);
-        let line = LineTerms { gateway: String::new(), spacing, per_day: None, ahead, returned: 0 };
+        let line = LineTerms { gateway: String::new(), spacing, per_day: None, ahead, returned: process.returned };
         let request = ClaimRequest { limit, epoch: process.epoch, line, latest: now + WIRE_SLACK, quiet };
         let (outcomes, left) = (std::mem::take(&mut process.finished), std::mem::take(&mut process.left));
         let operation = Operation::Turn(outcomes, request, now);
@@ -282,6 +281,7 @@ impl Sim {
                     process.finished.extend(outcomes);
                     process.left.extend(left);
                     process.unsure_until = Some(now + UNSURE_FOR);
+                    process.returned = 0;
                 }
                 return Err(error);
             }
@@ -292,6 +292,7 @@ impl Sim {
         let process = self.process(who);
         process.lease_until = now + LEASE;
         process.line_free_at = done.line_free_at;
+        process.returned = if limit > 0 { 0 } else { process.returned };
         for recorded in outcomes.iter().filter_map(first_moved) {
             process.held.remove(&recorded);
         }

@@ -68,15 +68,16 @@ pub struct Process {
     pub finished: Vec<Decision>,
     pub left: Vec<Id>,
     pub quiet: Vec<String>,
-    pub looked_at: Timestamp,
     pub next_start: Timestamp,
-    pub last_now: Timestamp,
+    pub returned: i64,
     pub line_free_at: Option<Timestamp>,
     pub commit_time: SignedDuration,
     pub known: Vec<Known>,
     pub seen: Option<i64>,
     pub released_at: Option<i64>,
     beat_at: Timestamp,
+    /// What was found of quiet hours in this minute: they begin and end with one.
+    hush: Option<(i64, Vec<String>)>,
 }
 
 impl Process {
@@ -93,15 +94,15 @@ impl Process {
             finished: Vec::new(),
             left: Vec::new(),
             quiet: Vec::new(),
-            looked_at: now,
             next_start: now,
-            last_now: now,
+            returned: 0,
             line_free_at: None,
             commit_time: SignedDuration::ZERO,
             known: Vec::new(),
             seen: None,
             released_at: None,
             beat_at: Timestamp::MIN,
+            hush: None,
         }
     }
 
@@ -166,8 +167,15 @@ impl Sim {
     fn beat(&mut self, who: Who) -> Result<bool, Fail> {
         let now = self.own_now(who);
         let jumped = std::mem::take(&mut self.hands[who.w].jumped);
+        if jumped.abs() > NOTICED {
+            self.process(who).beat_at = Timestamp::MIN;
+            self.hands[who.w].hour_known = false;
+            if super::fixes::CLOCK {
+                self.clock_was_set(who);
+            }
+        }
         let next = self.process(who).beat_at;
-        if jumped.abs() <= NOTICED && now < next && next <= now + EVERY {
+        if now < next && next <= now + EVERY {
             return Ok(false);
         }
         let wrong = implausible(now, self.model.seen);
@@ -205,7 +213,7 @@ impl Sim {
         if self.process(who).seen != Some(pulse.campaigns) {
             let known = self.running();
             let process = self.process(who);
-            (process.known, process.seen) = (known, Some(pulse.campaigns));
+            (process.known, process.seen, process.hush) = (known, Some(pulse.campaigns), None);
         }
         let mut busy = false;
         if pulse.ended {
@@ -267,7 +275,7 @@ impl Sim {
         let mut decisions: Vec<Decision> = due.iter().map(open).collect();
         decisions.push(Change::CursorMoved { campaign: campaign.id.clone(), to: now }.into());
         self.commit(who, decisions, now)?;
-        let next_due = plan::next_due(&campaign, now);
+        let next_due = self.next_due(&campaign, now);
         let known = &mut self.process(who).known[at];
         (known.planned_until, known.next_due) = (now, next_due);
         Ok(!due.is_empty())
@@ -275,16 +283,26 @@ impl Sim {
 
     /// Campaigns that are in their quiet hours now, a second ahead.
     fn quiet(&mut self, who: Who, now: Timestamp) -> Vec<String> {
+        let (minute, second) = (now.as_second().div_euclid(60), now.as_second().rem_euclid(60));
+        if let Some((of, quiet)) = &self.process(who).hush
+            && *of == minute
+            && second < 58
+        {
+            return quiet.clone();
+        }
         let soon = now + SignedDuration::from_secs(1);
         let quiet = |c: &Campaign| c.quiet.contains(now, &c.zone) || c.quiet.contains(soon, &c.zone);
-        self.process(who).known.iter().filter(|k| quiet(&k.campaign)).map(|k| k.id.clone()).collect()
+        let process = self.process(who);
+        let found: Vec<String> = process.known.iter().filter(|k| quiet(&k.campaign)).map(|k| k.id.clone()).collect();
+        process.hush = (second < 58).then(|| (minute, found.clone()));
+        found
     }
 
     /// Settles doubts whose time has come; asks the gateway where that is needed.
     pub fn resolve(&mut self, who: Who) -> Result<bool, Fail> {
         let now = self.own_now(who);
-        let pulse = self.model.pulse(now);
-        if self.hands[who.w].process.is_none() || !pulse.doubts || pulse.line_paused {
+        let line_paused = self.model.pauses.contains_key(Pause::Line.as_str());
+        if self.hands[who.w].process.is_none() || !self.model.any_doubts(now) || line_paused {
             return Ok(false);
         }
         let doubts = self.model.doubts(now, 50);
@@ -295,16 +313,14 @@ impl Sim {
         };
         let (mut answers, mut asked_any) = (true, false);
         for doubt in &doubts {
-            if self.memory(who).away {
-                break;
-            }
-            asked_any = true;
             self.stock(who)?;
             let now = self.own_now(who);
             let decision = match doubt::unasked(doubt, &terms, now, &mut self.memory(who).ids) {
                 Some(decision) => decision,
+                None if self.memory(who).away => continue,
                 None => self.asked(who, doubt, &terms, &mut answers),
             };
+            asked_any = true;
             if matches!(decision.0.first(), Some(Change::MessageMoved(moved)) if moved.by_policy) {
                 self.tally.hit(Fault::PolicyResend);
                 self.judge.resent(doubt.id);
@@ -334,6 +350,19 @@ impl Sim {
         doubt::resolve(doubt, &answer, terms, now, &mut self.memory(who).ids)
     }
 
+    /// When the next step is due. Cron lines are dear to search: what is known beforehand is looked up, and in some seeds
+    /// compared with what the engine says.
+    fn next_due(&self, campaign: &Campaign, after: Timestamp) -> Option<Timestamp> {
+        if after < self.plan.begin - plan::CATCH_UP || after > self.plan.end {
+            return plan::next_due(campaign, after);
+        }
+        let known = self.judge.next_due(&campaign.id, after);
+        if self.plan.seed % 16 == 0 {
+            assert_eq!(known, plan::next_due(campaign, after), "the next step of {} after {after}", campaign.id);
+        }
+        known
+    }
+
     pub fn running(&self) -> Vec<Known> {
         let rows = self.model.campaigns.iter().filter(|(_, row)| row.state == CampaignState::Running);
         let known = |(id, row): (&String, &super::rows::CampaignLine)| {
@@ -341,7 +370,7 @@ impl Sim {
             Some(Known {
                 id: id.clone(),
                 planned_until: row.planned_until,
-                next_due: plan::next_due(campaign, row.planned_until),
+                next_due: self.next_due(campaign, row.planned_until),
                 campaign: Rc::clone(campaign),
                 context: Rc::clone(context),
             })
@@ -354,9 +383,13 @@ impl Sim {
         use ringround::domain::schedule::quiet::Deferred;
         let process = self.hands[w].process.as_ref()?;
         let now = self.now + self.hands[w].offset;
-        let ends = |k: &Known| match k.campaign.quiet.defer(now, &k.campaign.zone, None) {
-            Deferred::SendAt(at) if at > now => Some(at),
-            _ => None,
+        let loud = process.hush.as_ref().is_some_and(|(_, quiet)| quiet.is_empty());
+        let ends = |k: &Known| match loud {
+            true => None,
+            false => match k.campaign.quiet.defer(now, &k.campaign.zone, None) {
+                Deferred::SendAt(at) if at > now => Some(at),
+                _ => None,
+            },
         };
         let rate = process.ahead.front().map(|first| first.start.max(process.next_start));
         let lives =
@@ -371,7 +404,7 @@ impl Sim {
         // A worker whose clock is a little slow finds the line taken until the other one's present, again and again.
         let patience = if process.is_idle() { SignedDuration::from_secs(60) } else { SignedDuration::ZERO };
         let free_at = process.line_free_at.map(|at| at.max(now + patience));
-        let own = [process.line.closed_until(), free_at, rate, self.model.pulse(now).next, lease, hour, unsure];
+        let own = [process.line.closed_until(), free_at, rate, self.model.next(now), lease, hour, unsure];
         let known = process.known.iter().flat_map(|k| [k.next_due, ends(k)]);
         own.into_iter().chain(known).flatten().filter(|at| *at > now).min()
     }

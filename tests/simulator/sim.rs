@@ -6,7 +6,7 @@ use super::intake::Memory;
 use super::judge::Judge;
 use super::model::Model;
 use super::operations::{Done, Operation};
-use super::seed::{Plan, Rates};
+use super::seed::{Filed, Plan, Rates};
 use super::shell::{Answer, Process};
 use super::tally::{Fault, Tally};
 use super::world::{Callback, Gateway, Said};
@@ -19,6 +19,7 @@ use ringround::domain::ids::Id;
 use ringround::domain::phone::Phone;
 use ringround::domain::reference::Mint;
 use ringround::domain::template::Context;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
@@ -33,6 +34,23 @@ impl std::fmt::Debug for Who {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "worker {}.{}", self.w + 1, self.life)
     }
+}
+
+/// A campaign's file, and what was read in it.
+type Read = (String, (Rc<Campaign>, Rc<Context>));
+
+thread_local! {
+    /// The files that were read last: several seeds share them.
+    static READ: RefCell<VecDeque<Read>> = const { RefCell::new(VecDeque::new()) };
+}
+
+fn read_anew(filed: &Filed, read: &mut VecDeque<Read>) -> Read {
+    let (campaign, problems) = read_campaign(&filed.source);
+    let campaign = campaign.unwrap_or_else(|| panic!("{problems:?}\n{}", filed.source));
+    let context = campaign.context();
+    read.truncate(7);
+    read.push_front((filed.source.clone(), (Rc::new(campaign), Rc::new(context))));
+    read[0].clone()
 }
 
 /// Why a part of the shell could not go on.
@@ -133,10 +151,9 @@ impl Sim {
             retry_at: None,
         };
         let campaigns = plan.campaigns.iter().map(|filed| {
-            let (campaign, problems) = read_campaign(&filed.source);
-            let campaign = campaign.unwrap_or_else(|| panic!("{problems:?}\n{}", filed.source));
-            let context = campaign.context();
-            (campaign.id.clone(), (Rc::new(campaign), Rc::new(context)))
+            let known = READ.with_borrow(|read| read.iter().find(|(source, _)| *source == filed.source).cloned());
+            let (_, (campaign, context)) = known.unwrap_or_else(|| READ.with_borrow_mut(|read| read_anew(filed, read)));
+            (campaign.id.clone(), (campaign, context))
         });
         let campaigns = campaigns.collect();
         let generations = vec![(0, 1)];

@@ -232,11 +232,6 @@ impl Tally {
 
     /// "contacts 24, steps 3, …"
     pub fn medians(&self) -> [(&'static str, u16); 5] {
-        let median = |values: &[u16]| {
-            let mut values = values.to_vec();
-            values.sort_unstable();
-            values.get(values.len() / 2).copied().unwrap_or(0)
-        };
         [
             ("contacts", median(&self.contacts)),
             ("steps", median(&self.steps)),
@@ -245,4 +240,11 @@ impl Tally {
             ("faults", median(&self.wrongs)),
         ]
     }
+}
+
+/// The one in the middle.
+pub fn median(values: &[u16]) -> u16 {
+    let mut values = values.to_vec();
+    values.sort_unstable();
+    values.get(values.len() / 2).copied().unwrap_or(0)
 }

@@ -16,6 +16,22 @@ use ringround::store::Pulse;
 use std::collections::BTreeSet;
 
 impl Model {
+    /// Is anybody to be asked about?
+    pub fn any_doubts(&self, now: Timestamp) -> bool {
+        self.doubts.first().is_some_and(|(at, _)| *at <= now)
+    }
+
+    /// When the next thing happens by itself.
+    pub fn next(&self, now: Timestamp) -> Option<Timestamp> {
+        let later = (std::ops::Bound::Excluded((ms(now), Id::MAX)), std::ops::Bound::Unbounded);
+        let starts = self.by_start.range(later).next().map(|(at, _)| *at);
+        let first = |set: &BTreeSet<(Timestamp, Id)>| set.first().map(|(at, _)| *at);
+        let forgotten = self.strays.values().map(|stray| stray.received_at + KEPT_FOR).min();
+        let ends = [first(&self.by_end), first(&self.held), first(&self.unreported), forgotten];
+        let ends = ends.into_iter().flatten().min();
+        [starts, ends, first(&self.doubts)].into_iter().flatten().filter(|at| *at > now).min()
+    }
+
     /// The pulse.
     pub fn pulse(&self, now: Timestamp) -> Pulse {
         let first = |set: &BTreeSet<(Timestamp, Id)>| set.first().map(|(at, _)| *at);
@@ -24,8 +40,6 @@ impl Model {
         let ends = ends.into_iter().flatten().min();
         let ask_at = first(&self.doubts);
         let passed = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
-        let later = (std::ops::Bound::Excluded((ms(now), Id::MAX)), std::ops::Bound::Unbounded);
-        let starts = self.by_start.range(later).next().map(|(at, _)| *at);
         Pulse {
             at: now,
             claimable: passed(first(&self.by_start)),
@@ -37,7 +51,7 @@ impl Model {
             strays: self.strays.values().any(|stray| self.handles.contains_key(&stray.gateway_id)),
             line_paused: self.pauses.contains_key("line"),
             campaigns: self.campaigns.values().map(|c| c.revision).sum(),
-            next: [starts, ends, ask_at].into_iter().flatten().filter(|at| *at > now).min(),
+            next: self.next(now),
         }
     }
 

@@ -12,6 +12,8 @@ use ringround::domain::report::StrayReport;
 use ringround::store::{LEASE, LineTerms};
 
 const DAY_US: i64 = 86_400_000_000;
+/// Clocks of workers, and what they give ahead, are no further apart.
+const MOST_APART: SignedDuration = SignedDuration::from_secs(10);
 /// How long a report about an unknown text is kept.
 pub const KEPT_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
 
@@ -89,10 +91,13 @@ impl Model {
         let now_us = now.as_microsecond();
         let day = now_us.div_euclid(DAY_US);
         let line = self.lines.entry(terms.gateway.clone()).or_insert(Shared { next_us: now_us, day, used: 0 });
-        line.next_us = line.next_us.max(now_us);
-        if line.day != day {
-            (line.day, line.used) = (day, 0);
+        // A start further ahead than anybody gives was given by a clock that has been set back since.
+        let furthest = now_us + micros(terms.ahead.max(MOST_APART)) + micros(terms.spacing).max(1);
+        if line.next_us <= now_us || line.next_us > furthest {
+            line.next_us = now_us;
         }
+        line.used = if line.day == day { (line.used - terms.returned).max(0) } else { 0 };
+        line.day = day;
         let left = now_us + micros(terms.ahead) - line.next_us;
         let in_time = if left < 0 { 0 } else { left / micros(terms.spacing).max(1) + 1 };
         let starts = in_time.min(terms.per_day.map_or(i64::MAX, |most| most - line.used));
