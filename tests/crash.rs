@@ -33,7 +33,7 @@ mod crash {
 
 use crash::edges;
 use crash::faults::{self, MOST_KILOBYTES, Seen};
-use crash::kills::{self, Round};
+use crash::kills::{self, Figures, Round};
 use crash::script::Class;
 use crash::service::{LEAKS, MOST_MEMORY, STARTS};
 use crash::waiting::now_ms;
@@ -60,6 +60,9 @@ fn main() -> ExitCode {
     let mut wrong = Vec::new();
     if wanted("kills") {
         random_kills(long, &mut wrong);
+    }
+    if asked.contains(&"workers") {
+        judged(&several_workers(WORKER_ROUNDS), 0, &mut wrong);
     }
     let cells: Vec<_> =
         edges::cells(if long { 12 } else { 1 }).into_iter().filter(|cell| one_edge(cell.edge)).collect();
@@ -94,9 +97,9 @@ const ROUNDS: [(Class, bool, bool, bool, usize); 8] = [
     (Class::D, true, false, false, 30),
 ];
 /// In the long run each of them is had so often, until there are ten thousand kills.
-const LONG_TIMES: usize = 26;
+const LONG_TIMES: usize = 29;
 /// And so often several workers on one PostgreSQL database.
-const WORKER_ROUNDS: usize = 10;
+const WORKER_ROUNDS: usize = 15;
 
 fn random_kills(long: bool, wrong: &mut Vec<String>) {
     println!("\nSIGKILL at random instants");
@@ -109,11 +112,21 @@ fn random_kills(long: bool, wrong: &mut Vec<String>) {
         }
     }
     let mut all = kills::rounds(&rounds, if long { 4 } else { 2 });
-    for time in 0..if long { WORKER_ROUNDS } else { 0 } {
+    all.add(&several_workers(if long { WORKER_ROUNDS } else { 0 }));
+    judged(&all, if long { 10_000 } else { 300 }, wrong);
+}
+
+/// Several workers on one PostgreSQL database, so many times.
+fn several_workers(times: usize) -> Figures {
+    let mut all = Figures::default();
+    for time in 0..times {
         let plan = Plan { workers: 4 + time % 5, kills: 200, people: 800, steps: 4, skewed: true, seed: time as u64 };
         match workers::round(&plan) {
             Ok(figures) => {
                 println!("{}", kills::line("B", &format!("{} workers, skewed", plan.workers), &figures));
+                for what in &figures.verdict.wrong {
+                    println!("  seed {time}: {what}");
+                }
                 all.add(&figures);
             }
             Err(seen) => {
@@ -122,7 +135,11 @@ fn random_kills(long: bool, wrong: &mut Vec<String>) {
             }
         }
     }
-    println!("{}", kills::line("all", "", &all));
+    all
+}
+
+fn judged(all: &Figures, least: usize, wrong: &mut Vec<String>) {
+    println!("{}", kills::line("all", "", all));
     println!("texts on their way at a kill (how many: how often): {:?}", all.histogram);
     let mut starts = std::mem::take(&mut *STARTS.lock().unwrap());
     starts.sort_unstable();
@@ -136,7 +153,6 @@ fn random_kills(long: bool, wrong: &mut Vec<String>) {
         at(99)
     );
     let v = &all.verdict;
-    let least = if long { 10_000 } else { 300 };
     let demands = [
         (all.kills >= least, format!("{} kills of {least}", all.kills)),
         (all.busy() >= 90.0, format!("only {:.0} % of the kills met something on its way", all.busy())),

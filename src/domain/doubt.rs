@@ -36,6 +36,8 @@ pub struct Doubt {
     pub may_resend: bool,
     /// Nothing of it may leave at or after this instant.
     pub not_after: Timestamp,
+    /// They have left since, or its campaign was cancelled: it is found out what became of it, and nothing goes out again.
+    pub revoked: bool,
 }
 
 // By hand: the text may hold a name.

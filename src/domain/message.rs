@@ -140,7 +140,7 @@ pub enum Edge {
     /// E21 queued → accepted, delivered, undelivered: it waits to be sent again, but a report shows that it was sent
     Belied,
     /// E22 held, queued → in_doubt: the database was restored, and may have forgotten that it was sent; or it waited to be
-    /// sent again under the same id, and its deadline came first
+    /// sent again under the same id, and its deadline, a STOP or the end of its campaign came first
     Restored,
 }
 

@@ -35,9 +35,8 @@ pub struct Terms {
 
 /// The decision that needs no question; none: ask the gateway.
 pub fn unasked(doubt: &Doubt, terms: &Terms, now: Timestamp, ids: &mut Ids) -> Option<Decision> {
-    if let Some(until) =
-        repeats_until(doubt, &terms.means).filter(|until| in_time(*until, now) && in_time(doubt.not_after, now))
-    {
+    let in_window = |until: &Timestamp| in_time(*until, now) && in_time(doubt.not_after, now);
+    if let Some(until) = repeats_until(doubt, &terms.means).filter(|until| in_window(until) && !doubt.revoked) {
         let again = MessageMove { next_at: Some(now), repeat_until: Some(until), ..to(doubt, State::Queued, now) };
         let why = "its answer was lost: sent again under the same id, which the gateway takes only once";
         return Some(Change::MessageMoved(again.because(why)).into());
@@ -104,7 +103,7 @@ fn asks_until(doubt: &Doubt, now: Timestamp) -> Timestamp {
 
 /// Nobody can tell: the step's policy decides, where it says so and there is time; else a person (edges E10b, E11).
 fn give_up(doubt: &Doubt, why: &str, now: Timestamp, ids: &mut Ids) -> Decision {
-    let Some((campaign, step)) = doubt.of.as_ref().filter(|_| doubt.may_resend) else {
+    let Some((campaign, step)) = doubt.of.as_ref().filter(|_| doubt.may_resend && !doubt.revoked) else {
         let unresolved = to(doubt, State::Unresolved, now).because(format!("{why}: a person must decide"));
         return Change::MessageMoved(unresolved).into();
     };

@@ -30,6 +30,7 @@ fn doubt() -> Doubt {
         first_at: start(),
         may_resend: false,
         not_after: after(24 * 60),
+        revoked: false,
     }
 }
 
@@ -87,6 +88,17 @@ fn class_a_sends_again_under_the_same_id_while_repeats_are_refused() {
 fn class_a_does_not_send_again_past_the_deadline() {
     let late = Doubt { not_after: after(1), ..doubt() };
     assert_eq!(no_question(&late, refuses_repeats(24, Question::ByReference), after(1)), None);
+}
+
+/// Nothing goes out again to somebody who has left; what became of it is found out all the same.
+#[test]
+fn whoever_has_left_is_not_sent_it_again() {
+    let left = Doubt { revoked: true, may_resend: true, ..doubt() };
+    assert_eq!(no_question(&left, refuses_repeats(24, Question::ByReference), after(1)), None, "asked instead");
+    let mute = no_question(&left, refuses_repeats(24, Question::Nobody), after(1)).unwrap();
+    assert_eq!(moved(&mute).to, State::Unresolved, "neither the window nor the step's policy");
+    let found = answered(&left, &LookUp::Found { gateway_id: "g".into() }, BY_REFERENCE, after(1));
+    assert_eq!(moved(&found).to, State::Accepted);
 }
 
 #[test]

@@ -64,9 +64,12 @@ impl Revocation {
 
 /// What overtook a claimed message before its first byte, if anything did: where it goes, and why (edges E8, E15, E16).
 /// A reply answers a text of theirs and outlives a STOP. A repeat under the same id may have arrived the first time: when
-/// it is too late for it, it is in doubt again.
+/// it is too late for it, or they have left, it is in doubt again.
 pub fn overtaken(claimed: &Claimed, revoked: Option<&Revocation>, now: Timestamp) -> Option<(State, &'static str)> {
     match revoked.filter(|revocation| !claimed.is_reply && revocation.covers(claimed.list.as_deref())) {
+        Some(Revocation::Left(_)) if claimed.repeat_until.is_some() => {
+            Some((State::InDoubt, "STOP came before it could be sent again"))
+        }
         Some(Revocation::Left(_)) => Some((State::Cancelled, "STOP came before it left")),
         Some(Revocation::Review) => Some((State::Queued, "their text may mean STOP")),
         None => {
@@ -111,6 +114,8 @@ mod tests {
         assert_eq!(to(now, Some(at(30))), Some(State::InDoubt));
         assert_eq!(to(now, None), Some(State::Expired));
         let left = overtaken(&repeat(at(60), Some(at(30))), Some(&Revocation::Left(None)), now);
-        assert_eq!(left.unwrap().0, State::Cancelled, "STOP wins");
+        assert_eq!(left.unwrap().0, State::InDoubt, "STOP wins, and the first copy may have arrived");
+        let first = overtaken(&repeat(at(60), None), Some(&Revocation::Left(None)), now);
+        assert_eq!(first.unwrap().0, State::Cancelled);
     }
 }

@@ -3,6 +3,7 @@
 
 use super::db::args;
 use super::meta::KEY_VERSION;
+use super::write_messages::CANCELLED;
 use super::{Store, StoreError, Tx};
 use crate::domain::broadcast::{Fate, Occurrence};
 use crate::domain::campaign::CampaignState;
@@ -98,10 +99,12 @@ impl Store {
             Change::MessagesQueued(messages) => super::write_messages::queue(tx, messages, now).await,
             Change::MessageMoved(moved) => super::write_messages::move_one(tx, moved).await,
             Change::WaitingCancelled { contact, list, reason, at } => {
-                tx.run(CANCEL_WAITING, args![*contact, list, *reason, *at]).await
+                let sql = CANCEL_WAITING.replace("{CANCELLED}", CANCELLED);
+                tx.run(AssertSqlSafe(sql), args![*contact, *reason, *at, list]).await
             }
             Change::CampaignCancelled { campaign, reason, at } => {
-                tx.run(CANCEL_CAMPAIGN, args![campaign, *reason, *at]).await
+                let sql = CANCEL_CAMPAIGN.replace("{CANCELLED}", CANCELLED);
+                tx.run(AssertSqlSafe(sql), args![campaign, *reason, *at]).await
             }
             Change::DoubtAsked { message, asked, absent, again_at } => {
                 tx.run(ASK_AGAIN, args![*message, *asked, *absent, *again_at]).await
@@ -157,11 +160,11 @@ const FILL_BROADCAST: &str =
     "UPDATE broadcasts SET filled_to = $3, fate = $4 WHERE id = $1 AND filled_to = $2 AND fate = 'filling'";
 const PASS_OVER: &str = "INSERT INTO passed_over (broadcast_id, reason, people) VALUES ($1, $2, $3)
     ON CONFLICT (broadcast_id, reason) DO UPDATE SET people = passed_over.people + excluded.people";
-// Edge E13.
-const CANCEL_WAITING: &str = "UPDATE messages SET state = 'cancelled', reason = $3, ended_at = $4
+// Edge E13, or E22 for a repeat.
+const CANCEL_WAITING: &str = "UPDATE messages SET {CANCELLED}
     WHERE contact_id = $1 AND state IN ('queued', 'held') AND (list IS NOT NULL OR reply = 'test')
-      AND (CAST($2 AS TEXT) IS NULL OR list = $2)";
-const CANCEL_CAMPAIGN: &str = "UPDATE messages SET state = 'cancelled', reason = $2, ended_at = $3
+      AND (CAST($4 AS TEXT) IS NULL OR list = $4)";
+const CANCEL_CAMPAIGN: &str = "UPDATE messages SET {CANCELLED}
     WHERE campaign = $1 AND state IN ('queued', 'held')";
 const ASK_AGAIN: &str = "UPDATE messages SET absent = $3, ask_at = $4
     WHERE id = $1 AND state = 'in_doubt' AND ask_at = $2";

@@ -142,9 +142,12 @@ impl Store {
             .rows(
                 "SELECT m.id, COALESCE(m.answered_at, m.claimed_at, m.created_at), m.absent, c.phone, b.body,
                    COALESCE(m.claimed_at, m.created_at), m.ask_at, m.created_at, m.may_resend, m.not_after,
-                   m.contact_id, m.campaign, o.step
+                   m.contact_id, m.campaign, o.step,
+                   CASE WHEN k.standing = 'out' OR p.state = 'cancelled' THEN TRUE ELSE FALSE END
                  FROM messages m JOIN contacts c ON c.id = m.contact_id JOIN bodies b ON b.id = m.body_id
                  LEFT JOIN broadcasts o ON o.id = m.broadcast_id
+                 LEFT JOIN consents k ON k.contact_id = m.contact_id AND k.list = m.list
+                 LEFT JOIN campaigns p ON p.id = m.campaign
                  WHERE m.state IN ('submitting', 'in_doubt') AND m.state = 'in_doubt' AND m.ask_at <= $1
                  ORDER BY m.ask_at, m.id LIMIT $2",
                 args![now, limit],
@@ -166,6 +169,7 @@ impl Store {
                 not_after: row.instant(9)?,
                 contact: row.int(10)?,
                 of: row.opt_text(11)?.zip(row.opt_text(12)?),
+                revoked: row.bool(13)?,
             })
         };
         rows.iter().map(doubt).collect()

@@ -72,10 +72,20 @@ fn body_id(text: &str) -> Id {
     Id::from_be_bytes(first) & Id::MAX
 }
 
-// Edge E13: a STOP that came while somebody had the text in their hands found nothing to cancel.
-const CANCEL_LEFT: &str = "UPDATE messages SET state = 'cancelled', reason = 'STOP', ended_at = $2, ask_at = NULL
+// Edge E13, or E22 for a repeat: a STOP that came while somebody had the text in their hands found nothing to cancel.
+const CANCEL_LEFT: &str = "UPDATE messages SET {CANCELLED}
     WHERE id = $1 AND state = 'queued' AND EXISTS (SELECT 1 FROM consents k
       WHERE k.contact_id = messages.contact_id AND k.list = messages.list AND k.standing = 'out')";
+
+/// What a cancelled message becomes; $2 says why, $3 when. One that waited to be sent again under the same id may have
+/// arrived the first time: it is in doubt, because that it was cancelled could be a lie.
+pub(super) const CANCELLED: &str = "state = CASE WHEN ask_at IS NULL THEN 'cancelled' ELSE 'in_doubt' END,
+      reason = CASE WHEN ask_at IS NULL THEN CAST($2 AS TEXT)
+        ELSE CAST($2 AS TEXT) || ', before it could be sent again' END,
+      ended_at = CASE WHEN ask_at IS NULL THEN CAST($3 AS BIGINT) END,
+      answered_at = CASE WHEN ask_at IS NULL THEN answered_at ELSE CAST($3 AS BIGINT) END,
+      absent = CASE WHEN ask_at IS NULL THEN absent ELSE 0 END,
+      ask_at = CASE WHEN ask_at IS NULL THEN NULL ELSE CAST($3 AS BIGINT) END";
 
 /// One move. Guard: the message is where the decision saw it, claimed by the epoch the decision belongs to.
 pub(super) async fn move_one(tx: &mut Tx, moved: &MessageMove) -> Result<u64, StoreError> {
@@ -118,7 +128,8 @@ pub(super) async fn move_one(tx: &mut Tx, moved: &MessageMove) -> Result<u64, St
         )
         .await?;
     if moved.to == State::Queued && rows > 0 {
-        tx.run(CANCEL_LEFT, args![moved.id, moved.at]).await?;
+        let sql = CANCEL_LEFT.replace("{CANCELLED}", CANCELLED);
+        tx.run(AssertSqlSafe(sql), args![moved.id, "STOP", moved.at]).await?;
     }
     Ok(rows)
 }

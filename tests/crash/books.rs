@@ -85,6 +85,14 @@ impl Books {
         )
     }
 
+    /// What the worker of this process has on its way.
+    pub fn in_hands_of(&self, process: u32) -> i64 {
+        self.number(&format!(
+            "SELECT COUNT(*) FROM messages m JOIN workers w ON w.epoch = m.epoch
+             WHERE m.state = 'submitting' AND w.place LIKE '%process {process}'"
+        ))
+    }
+
     /// All messages with the references that the gateway saw. The service must not run.
     pub fn messages(&self) -> Vec<Message> {
         let sql =

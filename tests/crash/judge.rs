@@ -132,7 +132,8 @@ fn one(verdict: &mut Verdict, of: &Installation, message: &Message, sends: &[&En
             verdict.say(format!("{state}, but never sent ({})", message.reason));
         }
         "rejected" | "expired" | "cancelled" if !sends.is_empty() => {
-            verdict.say(format!("{state} ({}), but sent", message.reason));
+            let Message { reference, reason, attempts, .. } = message;
+            verdict.say(format!("{reference} is {state} ({reason}), but was sent; {attempts} attempts"));
         }
         "submitting" => {
             verdict.lost += 1;

@@ -110,6 +110,9 @@ pub fn rounds(rounds: &[Round], hands: usize) -> Figures {
                 while let Some(next) = { waiting.lock().unwrap().pop() } {
                     let figures = round(&next);
                     println!("{}", line(next.class.letter(), &next.how(), &figures));
+                    for what in &figures.verdict.wrong {
+                        println!("  seed {}: {what}", next.seed);
+                    }
                     all.lock().unwrap().add(&figures);
                 }
             });

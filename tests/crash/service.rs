@@ -107,6 +107,10 @@ impl Service {
         self.kill_now();
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn kill_now(&mut self) {
         self.memory();
         self.child.kill().unwrap();

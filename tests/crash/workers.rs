@@ -99,10 +99,10 @@ fn on(plan: &Plan, url: &str) -> Result<Figures, Seen> {
     Ok(figures)
 }
 
-/// Kills one of them and starts it again; how many texts all of them had on their way at the kill.
+/// Kills one of them and starts it again; how many texts it had on their way at the kill.
 fn begin_after_kill(services: &mut [Service], n: usize, begin: &dyn Fn(usize) -> Service, first: &Installation) -> i64 {
     services[n].kill_now();
-    let submitting = first.books.count("submitting");
+    let submitting = first.books.in_hands_of(services[n].id());
     services[n] = begin(n);
     submitting
 }

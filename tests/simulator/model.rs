@@ -345,25 +345,33 @@ impl Model {
             }
         });
         // A STOP that came while somebody had the text in their hands found nothing to cancel.
-        let row = &self.messages[&moved.id];
-        let key = row.new.list.clone().map(|list| (list, row.new.contact));
-        let left = key.and_then(|key| self.consents.get(&key)).is_some_and(|(standing, _)| *standing == Standing::Out);
-        if moved.to == State::Queued && left {
-            self.end(moved.id, State::Cancelled, moved.at, |row| {
-                row.reason = Some("STOP".to_owned());
-                row.ask_at = None;
-            });
+        if moved.to == State::Queued && self.has_left(&self.messages[&moved.id]) {
+            self.cancel_one(moved.id, "STOP", moved.at);
         }
         1
+    }
+
+    /// Have they left the list that it is for?
+    pub fn has_left(&self, row: &Message) -> bool {
+        let key = row.new.list.clone().map(|list| (list, row.new.contact));
+        key.and_then(|key| self.consents.get(&key)).is_some_and(|(standing, _)| *standing == Standing::Out)
     }
 
     fn cancel(&mut self, mine: impl Fn(&Message) -> bool, reason: &str, at: Timestamp) -> u64 {
         let waiting = self.by_end.iter().chain(&self.held).map(|(_, id)| *id);
         let found: Vec<Id> = waiting.filter(|id| self.messages.get(id).is_some_and(&mine)).collect();
         for id in &found {
-            self.end(*id, State::Cancelled, at, |row| row.reason = Some(reason.to_owned()));
+            self.cancel_one(*id, reason, at);
         }
         found.len() as u64
+    }
+
+    /// One that waited to be sent again under the same id may have arrived the first time.
+    fn cancel_one(&mut self, id: Id, reason: &str, at: Timestamp) {
+        if self.messages[&id].ask_at.is_some() {
+            return self.doubt_repeat(id, &format!("{reason}, before it could be sent again"), at);
+        }
+        self.end(id, State::Cancelled, at, |row| row.reason = Some(reason.to_owned()));
     }
 
     /// Edge E13.
@@ -537,14 +545,19 @@ impl Model {
         let late = self.by_end.iter().take_while(|(at, _)| *at <= ms(now)).map(|(_, id)| *id);
         let repeats: Vec<Id> = late.filter(|id| self.messages[id].ask_at.is_some()).collect();
         for id in &repeats {
-            self.passed.push((*id, Edge::Restored));
-            self.change(*id, |row| {
-                (row.state, row.answered_at) = (State::InDoubt, Some(ms(now)));
-                (row.ask_at, row.absent) = (Some(ms(now)), 0);
-                row.reason = Some("its deadline came before it could be sent again".to_owned());
-            });
+            self.doubt_repeat(*id, "its deadline came before it could be sent again", now);
         }
         repeats.len() as u64
+    }
+
+    /// Edge E22.
+    fn doubt_repeat(&mut self, id: Id, why: &str, now: Timestamp) {
+        self.passed.push((id, Edge::Restored));
+        self.change(id, |row| {
+            (row.state, row.answered_at) = (State::InDoubt, Some(ms(now)));
+            (row.ask_at, row.absent) = (Some(ms(now)), 0);
+            row.reason = Some(why.to_owned());
+        });
     }
 
     /// Reserves a block of ids.

@@ -73,9 +73,16 @@ impl Model {
                 first_at: row.created_at,
                 may_resend: row.new.may_resend,
                 not_after: row.not_after,
+                revoked: self.is_revoked(row),
             }
         };
         due.map(doubt).collect()
+    }
+
+    /// They have left since, or its campaign was cancelled.
+    fn is_revoked(&self, row: &Message) -> bool {
+        let cancelled = |id: &String| self.campaigns.get(id).is_some_and(|c| c.state == CampaignState::Cancelled);
+        self.has_left(row) || row.new.campaign.as_ref().is_some_and(cancelled)
     }
 
     /// A message as a person decides about it.

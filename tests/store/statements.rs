@@ -9,7 +9,8 @@ use std::path::Path;
 both_engines! { every_statement_is_understood }
 
 /// How the code fills gaps that are no constants of the same file: (a piece of the statement with its gap, fillings).
-const FILLINGS: [(&str, &[&str]); 7] = [
+const FILLINGS: [(&str, &[&str]); 8] = [
+    ("{CANCELLED}", &[CANCELLED]),
     ("{QUIET}", &["", "AND m.campaign NOT IN ($5,$6)"]),
     ("m.id IN ({IDS})", &["m.id IN ($1,$2)"]),
     ("c.phone IN {}", &["c.phone IN ($1,$2)"]),
@@ -18,6 +19,10 @@ const FILLINGS: [(&str, &[&str]); 7] = [
     ("state IN ({})", &["state IN ('draft','paused')"]),
     ("WHERE {of}", &["WHERE broadcast_id = $1", "WHERE (CAST($1 AS TEXT) IS NULL OR campaign = $1)"]),
 ];
+
+/// What `CANCELLED` in `write_messages.rs` sets, in short.
+const CANCELLED: &str = "state = CASE WHEN ask_at IS NULL THEN 'cancelled' ELSE 'in_doubt' END,
+    reason = CAST($2 AS TEXT), ended_at = CASE WHEN ask_at IS NULL THEN CAST($3 AS BIGINT) END";
 
 /// What only one engine has, and is only asked there.
 const OF_ONE: [(&str, Engine); 5] = [

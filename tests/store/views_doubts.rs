@@ -1,6 +1,6 @@
 //! What the store says about doubts, and what a doubt that is sent again carries with it.
 
-use crate::store::made::{CAMPAIGN, phone, request};
+use crate::store::made::{CAMPAIGN, LIST, phone, request};
 use crate::support::{Engine, World, both_engines};
 use ringround::domain::campaign::CampaignState;
 use ringround::domain::change::{Change, Decision, MessageMove};
@@ -11,7 +11,8 @@ use ringround::store::Doubts;
 
 both_engines! {
     open_doubts_tell_what_a_person_must_know, doubts_are_counted_with_their_age, the_resolver_hears_of_step_and_policy,
-    a_repeat_keeps_its_window_until_it_has_left, a_repeat_past_its_deadline_is_in_doubt_and_not_expired, a_policy_sends_again_once, a_question_decides_about_its_own_doubt_only,
+    a_repeat_keeps_its_window_until_it_has_left, a_repeat_past_its_deadline_is_in_doubt_and_not_expired,
+    a_repeat_that_a_stop_overtakes_is_in_doubt_and_not_cancelled, a_policy_sends_again_once, a_question_decides_about_its_own_doubt_only,
     what_is_in_doubt_is_found_by_an_index,
 }
 
@@ -146,6 +147,41 @@ async fn a_repeat_keeps_its_window_until_it_has_left(world: &World) {
     }
     // In doubt again, and never had by the gateway: it goes out as if for the first time.
     assert_eq!(settled(world, id, world.moved(id, State::InDoubt, State::Queued)).await, None);
+}
+
+/// The first copy may have arrived: "cancelled" could be a lie.
+async fn a_repeat_that_a_stop_overtakes_is_in_doubt_and_not_cancelled(world: &World) {
+    world.campaign(CAMPAIGN, CampaignState::Running).await;
+    let family = world.family(1).await;
+    let repeat = async || {
+        let id = world.text_in(family, State::InDoubt).await;
+        let until = Some(world.at(600));
+        let again = MessageMove { repeat_until: until, ..world.moved(id, State::InDoubt, State::Queued) };
+        world.done(vec![Change::MessageMoved(again)]).await;
+        id
+    };
+    let revoked = async || {
+        let doubts = world.store.doubts(world.at(5), 10).await.unwrap();
+        doubts.iter().map(|doubt| (doubt.id, doubt.revoked)).collect::<Vec<_>>()
+    };
+    let (first, never_sent) = (repeat().await, world.due_text(family).await);
+    let stop = |at| Change::WaitingCancelled { contact: family, list: None, reason: "STOP", at };
+    world.done(vec![stop(world.at(5))]).await;
+    assert_eq!((world.state(first).await, world.state(never_sent).await), (State::InDoubt, State::Cancelled));
+    assert_eq!(revoked().await, [(first, false)], "asked about at once; nothing here says that they left the list");
+    // It was in somebody's hands when the STOP came.
+    world.done(vec![world.stands(family, LIST, Standing::Out)]).await;
+    let second = repeat().await;
+    assert_eq!(world.state(second).await, State::InDoubt);
+    assert_eq!(revoked().await, [(second, true), (first, true)]);
+    world.done(vec![world.stands(family, LIST, Standing::In)]).await;
+    let third = repeat().await;
+    let over = Change::CampaignCancelled { campaign: CAMPAIGN.into(), reason: "wrong link", at: world.now };
+    let (from, to) = (vec![CampaignState::Running], CampaignState::Cancelled);
+    let steered = Change::CampaignSteered { id: CAMPAIGN.into(), from, to, at: world.now };
+    world.done(vec![steered, over]).await;
+    assert_eq!(world.state(third).await, State::InDoubt);
+    assert_eq!(revoked().await, [(second, true), (third, true), (first, true)]);
 }
 
 async fn a_repeat_past_its_deadline_is_in_doubt_and_not_expired(world: &World) {

@@ -190,7 +190,7 @@ fn flood(long: bool) -> Seen {
                 .map(|n| callbacks::inbound(Class::B, &hooks, &format!("many-{n}"), &number(100 + n % 890), "DUDLEY")),
         )
         .collect();
-    let mut slowest = 0;
+    let mut took = Vec::new();
     let mut unanswered = 0;
     std::thread::scope(|scope| {
         let hands: Vec<_> = joins
@@ -202,22 +202,24 @@ fn flood(long: bool) -> Seen {
             let begun = now_ms();
             let stop = callbacks::inbound(Class::B, &hooks, &format!("stop-{n}"), &number(n), "STOP");
             let answered = until(Duration::from_secs(5), || stop.post() == Some(200));
-            slowest = slowest.max(if answered { now_ms() - begun } else { i64::MAX });
+            took.push(if answered { now_ms() - begun } else { i64::MAX });
             bench.stops.push((number(n), now_ms()));
         }
         unanswered = hands.into_iter().map(|hand| hand.join().unwrap()).sum();
     });
+    took.sort_unstable();
+    let (most_of_them, slowest) = (took[took.len() * 19 / 20 - 1], took[took.len() - 1]);
     // Those who joined are on the list, but came after the broadcast.
     let all = bench.end(service);
     let most = "SELECT COALESCE(MAX(n), 0) FROM (SELECT COUNT(*) AS n FROM messages WHERE reply IS NOT NULL GROUP BY contact_id) t";
     let most = bench.installation.books.number(most);
     verdict(
         format!(
-            "{} joins, {unanswered} to come again; slowest STOP {slowest} ms; most answers to one number {most}",
+            "{} joins, {unanswered} to come again; 19 of 20 STOPs within {most_of_them} ms, all within {slowest} ms; most answers to one number {most}",
             joins.len()
         ),
         &all,
-        demands![slowest <= 1000 => "a STOP took {slowest} ms"; most <= 3 => "{most} answers"],
+        demands![most_of_them <= 1000 => "STOPs took {most_of_them} ms"; slowest <= 5000 => "a STOP took {slowest} ms"; most <= 3 => "{most} answers"],
     )
 }
 
