@@ -52,6 +52,27 @@ impl Place {
     }
 }
 
+/// Each migration is one transaction, but the migrator takes no lock on SQLite: that another program was faster with one of
+/// them is no failure, and the rest is tried again.
+async fn bring_up_to_date(db: &Db, found: i64) -> Result<(), StoreError> {
+    let mut before = found;
+    loop {
+        let migrated = match db {
+            Db::Sqlite(pool, _) => migrator().run(pool).await,
+            Db::Postgres(pool) => migrator().run(pool).await,
+        };
+        let Err(error) = migrated else { return Ok(()) };
+        let now = version(db).await?;
+        if now == before {
+            return Err(StoreError::Database(error.to_string()));
+        }
+        if now == SCHEMA_VERSION {
+            return Ok(());
+        }
+        before = now;
+    }
+}
+
 fn migrator() -> Migrator {
     let all = [
         (1, "first", include_str!("../../migrations/0001_first.sql")),
@@ -153,17 +174,7 @@ impl Store {
         if found > SCHEMA_VERSION {
             return Err(StoreError::TooNew { found, needed: SCHEMA_VERSION });
         }
-        let migrator = migrator();
-        let migrated = match &db {
-            Db::Sqlite(pool, _) => migrator.run(pool).await,
-            Db::Postgres(pool) => migrator.run(pool).await,
-        };
-        if let Err(error) = migrated {
-            // The migrator takes no lock on SQLite: that another program was faster is no failure.
-            if version(&db).await? != SCHEMA_VERSION {
-                return Err(StoreError::Database(error.to_string()));
-            }
-        }
+        bring_up_to_date(&db, found).await?;
         // Before the second version there were no marks.
         let new = found < 2;
         let db = with_files(db, place, new);
