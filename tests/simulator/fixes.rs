@@ -8,6 +8,8 @@ use ringround::domain::message::State;
 pub const ARRIVED: bool = true;
 /// A clock that was set back lets go of what was claimed by the old time: a STOP is later than that claim by no clock.
 pub const CLOCK: bool = true;
+/// A clock that was set says nothing of how long ago the last request left: the next one keeps its distance from now.
+pub const PACE: bool = true;
 /// After a long commit quiet hours are looked at again before anything leaves.
 pub const QUIET: bool = true;
 /// A text that comes again shows that its commit has not failed: what it revoked is in the store, and no longer in memory.
