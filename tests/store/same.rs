@@ -195,6 +195,7 @@ async fn of_campaigns(world: &World) {
     let campaigns = if world.engine == Engine::Sqlite { 12 } else { 5 };
     let alone = |plan: &Plan| plan.workers == 1 && !plan.restores && plan.contacts < 22;
     let plans = (0..).map(Plan::draw).filter(alone).take(campaigns);
+    let mut done = 0;
     for plan in plans {
         let seed = plan.seed;
         empty(world).await;
@@ -204,7 +205,7 @@ async fn of_campaigns(world: &World) {
         model.epoch = 0;
         model.workers.clear();
         let operations = run::recorded(plan);
-        assert!(operations.len() > 30, "a campaign of {} operations", operations.len());
+        done += operations.len();
         for (step, operation) in operations.iter().enumerate() {
             let mut operation = operation.clone();
             if let Operation::Enlist { alone, .. } = &mut operation {
@@ -218,6 +219,8 @@ async fn of_campaigns(world: &World) {
             }
         }
     }
+    // A single one may be short: its machine dies at once, and is down until the end.
+    assert!(done > 100 * campaigns, "{done} operations in {campaigns} campaigns");
 }
 
 both_engines! { at_random, of_campaigns }
