@@ -20,7 +20,7 @@ pub const REPEAT: bool = true;
 pub fn next_at(to: State, why: &str, now: Timestamp) -> Option<Timestamp> {
     match to {
         State::InDoubt => Some(now),
-        State::Queued if why == "their text may mean STOP" => Some(now + SignedDuration::from_secs(30)),
+        State::Queued if why == "their text may mean STOP" => Some(now + SignedDuration::from_mins(1)),
         _ => None,
     }
 }
