@@ -111,5 +111,5 @@ fn begun() -> Instant {
 
 fn rate(begun: Instant, runs: u64) -> String {
     let seconds = begun.elapsed().as_secs_f64();
-    format!("{seconds:.0} s, {:.0} a second", runs as f64 / seconds.max(0.001))
+    format!("{seconds:.0} s, {:.0} a second", f64::from(u32::try_from(runs).unwrap_or(u32::MAX)) / seconds.max(0.001))
 }

@@ -476,10 +476,16 @@ impl Sim {
     }
 
     /// Puts waiting texts on hold behind the store's back: approval is not built yet.
+    ///
+    /// A text is held as it is made (E1), and no edge leads back there: one that was claimed before, or may have been before
+    /// a restore, can't be. Of such a one a report could come, and a held text heeds none.
     fn hold(&mut self) {
         let waiting = self.model.messages.values().filter(|m| m.state == State::Queued).map(|m| m.new.id);
         let mut waiting: Vec<Id> = waiting.collect();
-        waiting.retain(|_| self.random.bool());
+        waiting.retain(|id| {
+            let row = &self.model.messages[id];
+            self.random.bool() && row.attempts == 0 && row.answered_at.is_none()
+        });
         for _ in &waiting {
             self.tally.hit(Fault::Held);
         }

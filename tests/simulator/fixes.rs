@@ -8,6 +8,8 @@ use ringround::domain::message::State;
 pub const ARRIVED: bool = true;
 /// A clock that was set back lets go of what was claimed by the old time: a STOP is later than that claim by no clock.
 pub const CLOCK: bool = true;
+/// A clock that was set says nothing of how long ago the last request left: the next one keeps its distance from now.
+pub const PACE: bool = true;
 /// After a long commit quiet hours are looked at again before anything leaves.
 pub const QUIET: bool = true;
 /// A text that comes again shows that its commit has not failed: what it revoked is in the store, and no longer in memory.
@@ -18,7 +20,7 @@ pub const REPEAT: bool = true;
 pub fn next_at(to: State, why: &str, now: Timestamp) -> Option<Timestamp> {
     match to {
         State::InDoubt => Some(now),
-        State::Queued if why == "their text may mean STOP" => Some(now + SignedDuration::from_secs(30)),
+        State::Queued if why == "their text may mean STOP" => Some(now + SignedDuration::from_mins(1)),
         _ => None,
     }
 }

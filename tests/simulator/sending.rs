@@ -209,9 +209,10 @@ impl Sim {
     /// What was claimed by the old time is claimed anew, and nothing waits for that time again.
     pub fn clock_was_set(&mut self, who: Who) {
         let now = self.own_now(who);
+        let next_start = if super::fixes::PACE { now + self.spacing() } else { now };
         self.release(who);
         let process = self.process(who);
-        (process.next_start, process.line_free_at) = (now, None);
+        (process.next_start, process.line_free_at) = (next_start, None);
         process.line = process.line.clock_was_set(now);
         process.unsure_until = process.unsure_until.map(|_| now + UNSURE_FOR);
     }

@@ -357,7 +357,7 @@ impl Sim {
             return plan::next_due(campaign, after);
         }
         let known = self.judge.next_due(&campaign.id, after);
-        if self.plan.seed % 16 == 0 {
+        if self.plan.seed.is_multiple_of(16) {
             assert_eq!(known, plan::next_due(campaign, after), "the next step of {} after {after}", campaign.id);
         }
         known
@@ -384,12 +384,12 @@ impl Sim {
         let process = self.hands[w].process.as_ref()?;
         let now = self.now + self.hands[w].offset;
         let loud = process.hush.as_ref().is_some_and(|(_, quiet)| quiet.is_empty());
-        let ends = |k: &Known| match loud {
-            true => None,
-            false => match k.campaign.quiet.defer(now, &k.campaign.zone, None) {
-                Deferred::SendAt(at) if at > now => Some(at),
+        let ends = |k: &Known| {
+            let deferred = (!loud).then(|| k.campaign.quiet.defer(now, &k.campaign.zone, None)); // dear to search
+            match deferred {
+                Some(Deferred::SendAt(at)) if at > now => Some(at),
                 _ => None,
-            },
+            }
         };
         let rate = process.ahead.front().map(|first| first.start.max(process.next_start));
         let lives =

@@ -20,6 +20,7 @@ both_engines! {
     a_stop_outruns_what_is_claimed,
     a_report_outruns_what_is_claimed,
     a_frozen_worker_sends_nothing_when_it_wakes,
+    a_clock_that_was_set_keeps_the_pace,
 }
 
 struct Sending {
@@ -121,4 +122,19 @@ async fn a_frozen_worker_sends_nothing_when_it_wakes(world: &World) {
     let pulse = sending.desk.store.pulse(now).await.unwrap();
     let _ = sending.sender.turn(&sending.desk, &sending.gateway, &pulse, Vec::new()).await;
     assert_eq!(sending.sent_to(2).len(), 0, "its lease was over before the request would have been");
+}
+
+/// The line gives the third its start half a second after the second's, but the second left later than it might have.
+async fn a_clock_that_was_set_keeps_the_pace(world: &World) {
+    let (mut sending, _) = one_sent_one_claimed(world).await;
+    world.due_text(world.family(3).await).await;
+    sending.at(world, 700).await;
+    assert_eq!((sending.sent_to(2).len(), sending.sent_to(3).len()), (1, 0));
+    sending.sender.clock_was_set(&sending.desk);
+    for millis in [960, 1000, 1190] {
+        sending.at(world, millis).await;
+        assert_eq!(sending.sent_to(3).len(), 0, "half a second is not over after {millis} ms");
+    }
+    sending.at(world, 1200).await;
+    assert_eq!(sending.sent_to(3).len(), 1);
 }

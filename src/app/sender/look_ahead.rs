@@ -51,7 +51,8 @@ impl Sender {
     pub fn clock_was_set(&mut self, desk: &Desk) {
         let now = desk.clock.now();
         self.release(desk);
-        self.next_start = now;
+        // The last request may have left a moment ago, by whichever clock: its distance can't be told any more.
+        self.next_start = now.saturating_add(desk.settings.gateway.spacing()).unwrap_or(now);
         self.line_free_at = None;
         self.line = self.line.clock_was_set(now);
         self.starved_until = self.starved_until.map(|_| now);
