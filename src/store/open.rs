@@ -63,11 +63,11 @@ async fn bring_up_to_date(db: &Db, found: i64) -> Result<(), StoreError> {
         };
         let Err(error) = migrated else { return Ok(()) };
         let now = version(db).await?;
-        if now == before {
-            return Err(StoreError::Database(error.to_string()));
-        }
         if now == SCHEMA_VERSION {
             return Ok(());
+        }
+        if now == before {
+            return Err(StoreError::Database(error.to_string()));
         }
         before = now;
     }
