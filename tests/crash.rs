@@ -97,9 +97,9 @@ const ROUNDS: [(Class, bool, bool, bool, usize); 8] = [
     (Class::D, true, false, false, 30),
 ];
 /// In the long run each of them is had so often, until there are ten thousand kills.
-const LONG_TIMES: usize = 29;
+const LONG_TIMES: usize = 33;
 /// And so often several workers on one PostgreSQL database.
-const WORKER_ROUNDS: usize = 15;
+const WORKER_ROUNDS: usize = 10;
 
 fn random_kills(long: bool, wrong: &mut Vec<String>) {
     println!("\nSIGKILL at random instants");
