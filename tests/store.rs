@@ -29,6 +29,7 @@ mod simulator {
 
 mod store {
     mod agreement;
+    mod answering;
     mod claims;
     mod edges;
     mod fence;

@@ -4,6 +4,7 @@
 pub mod campaign;
 pub mod credentials;
 pub mod gateway;
+mod list;
 mod reader;
 pub mod settings;
 

@@ -134,6 +134,15 @@ impl Campaign {
         context
     }
 
+    /// From then on no text of it may leave.
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        let end = |step: &Step| match &step.when {
+            When::At(due) => step.deadline(self, *due),
+            When::Cron { to, .. } => Some(*to),
+        };
+        self.steps.iter().filter_map(end).max()
+    }
+
     /// The wall-clock time of an instant in the campaign's zone.
     pub fn local(&self, at: Timestamp) -> DateTime {
         self.zone.to_datetime(at)

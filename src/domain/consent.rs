@@ -51,6 +51,8 @@ pub enum EventKind {
     OptedOut,
     /// Loaded without proof of consent.
     Pending,
+    /// Texted a join word, and was asked for a YES.
+    Asked,
     /// Name, language, internet or tags were changed.
     Changed,
     /// Said DONE.
@@ -84,6 +86,7 @@ impl EventKind {
             Self::OptedIn => "opted_in",
             Self::OptedOut => "opted_out",
             Self::Pending => "pending",
+            Self::Asked => "asked",
             Self::Changed => "changed",
             Self::Done => "done",
             Self::Held => "held",

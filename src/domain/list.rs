@@ -1,12 +1,17 @@
 //! A list: what one opts in to. It has join words, the wording people were shown, and the answers they get.
 
 use super::keyword;
+use jiff::SignedDuration;
 
 /// The answers a list gives, each one text per language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reply {
     /// To a join word: who, what, how often, cost, HELP, STOP.
     Welcome,
+    /// To a join word when all campaigns of the list are over.
+    TooLate,
+    /// To a join word where YES is asked for before anything is sent.
+    Confirm,
     /// To a join word from somebody who is in.
     AlreadyIn,
     /// To STOP: who, "you will get no more texts", how to come back.
@@ -19,25 +24,45 @@ pub enum Reply {
     Phone,
     /// To WEB: from now on links.
     Web,
+    /// To the name of a language, in that language.
+    Language,
+    /// To anything that a person has to read, while no campaign runs.
+    NoCampaign,
     /// To a stranger who nearly asks to join: names the word.
     JoinHint,
 }
 
 impl Reply {
     /// All of them.
-    pub const ALL: [Self; 8] =
-        [Self::Welcome, Self::AlreadyIn, Self::Goodbye, Self::Help, Self::Done, Self::Phone, Self::Web, Self::JoinHint];
+    pub const ALL: [Self; 12] = [
+        Self::Welcome,
+        Self::TooLate,
+        Self::Confirm,
+        Self::AlreadyIn,
+        Self::Goodbye,
+        Self::Help,
+        Self::Done,
+        Self::Phone,
+        Self::Web,
+        Self::Language,
+        Self::NoCampaign,
+        Self::JoinHint,
+    ];
 
     /// The key in configuration and store.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Welcome => "welcome",
+            Self::TooLate => "too_late",
+            Self::Confirm => "confirm",
             Self::AlreadyIn => "already_in",
             Self::Goodbye => "goodbye",
             Self::Help => "help",
             Self::Done => "done",
             Self::Phone => "phone",
             Self::Web => "web",
+            Self::Language => "language",
+            Self::NoCampaign => "no_campaign",
             Self::JoinHint => "join_hint",
         }
     }
@@ -48,6 +73,8 @@ impl Reply {
 pub struct List {
     /// Its name in configuration, store and commands.
     pub name: String,
+    /// Who writes: stands in every answer.
+    pub sender: String,
     /// Words that join it, as people are told to text them.
     pub join: Vec<String>,
     /// Version of the wording that people are shown when asked to join.
@@ -58,6 +85,8 @@ pub struct List {
     pub replies: Vec<(Reply, String, String)>,
     /// The language used when an answer does not exist in the asked one.
     pub fallback: String,
+    /// Whoever texts a join word is asked for a YES, which counts for so long; none: the word is enough.
+    pub confirm_within: Option<SignedDuration>,
 }
 
 impl List {
@@ -66,7 +95,9 @@ impl List {
         let wanted = language.unwrap_or(&self.fallback);
         let find =
             |tag: &str| self.replies.iter().find(|(r, l, _)| *r == which && l == tag).map(|(_, _, text)| text.as_str());
-        find(wanted).or_else(|| find(&self.fallback))
+        let said = find(wanted).or_else(|| find(&self.fallback));
+        let else_help = matches!(which, Reply::Language | Reply::NoCampaign);
+        said.or_else(|| if else_help { self.reply(Reply::Help, language) } else { None })
     }
 }
 
@@ -81,20 +112,23 @@ pub struct Listening {
     pub extra_stop: Vec<String>,
     /// Words for HELP in other languages.
     pub extra_help: Vec<String>,
+    /// Languages that some list answers in: (word, tag).
+    pub languages: Vec<(String, String)>,
 }
 
 impl Listening {
-    /// What a text means to us, for somebody who has (`opted_out`) or has not left before.
-    pub fn understand(&self, body: &str, opted_out: bool) -> keyword::Meaning {
+    /// What a text means to us, from somebody who has or has not left before, or been asked for a YES since.
+    pub fn understand(&self, body: &str, opted_out: bool, pending: bool) -> keyword::Meaning {
         keyword::understand(
             body,
             &keyword::Situation {
                 join: &self.join,
                 lists: &self.lists,
-                pending: false,
+                pending,
                 opted_out,
                 extra_stop: &self.extra_stop,
                 extra_help: &self.extra_help,
+                languages: &self.languages,
             },
         )
     }

@@ -250,7 +250,7 @@ pub struct Claimed {
     pub phone: super::phone::Phone,
     /// The list, or none for a reply or a test.
     pub list: Option<String>,
-    /// It answers a text of theirs.
+    /// The program answers a text of theirs.
     pub is_reply: bool,
     /// The text on the wire.
     pub text: String,

@@ -104,6 +104,9 @@ fn has_named_extension(lower: &str) -> bool {
     })
 }
 
+/// Fifteen (E.164), and what some put before them.
+const MOST_DIGITS: usize = 20;
+
 /// Steps 7 and 8: the digits of the international form.
 fn international(text: &str) -> Result<String, PhoneProblem> {
     let compact: String = text.chars().filter(|c| c.is_ascii_digit() || matches!(c, '+' | '(' | ')')).collect();
@@ -120,6 +123,9 @@ fn international(text: &str) -> Result<String, PhoneProblem> {
     let mut plus = compact.contains('+');
     if !before.bytes().all(|b| b == b'0') {
         return Err(PhoneProblem::InvalidCharacters); // a + in the middle
+    }
+    if digits.len() > MOST_DIGITS {
+        return Err(PhoneProblem::TooLong);
     }
     let mut digits = digits;
     if let Some(rest) = digits.strip_prefix("00") {

@@ -162,8 +162,8 @@ const PASS_OVER: &str = "INSERT INTO passed_over (broadcast_id, reason, people) 
     ON CONFLICT (broadcast_id, reason) DO UPDATE SET people = passed_over.people + excluded.people";
 // Edge E13, or E22 for a repeat.
 const CANCEL_WAITING: &str = "UPDATE messages SET {CANCELLED}
-    WHERE contact_id = $1 AND state IN ('queued', 'held') AND (list IS NOT NULL OR reply = 'test')
-      AND (CAST($4 AS TEXT) IS NULL OR list = $4)";
+    WHERE contact_id = $1 AND state IN ('queued', 'held')
+      AND (list = $4 OR (CAST($4 AS TEXT) IS NULL AND COALESCE(reply, '') <> 'goodbye'))";
 const CANCEL_CAMPAIGN: &str = "UPDATE messages SET {CANCELLED}
     WHERE campaign = $1 AND state IN ('queued', 'held')";
 const ASK_AGAIN: &str = "UPDATE messages SET absent = $3, ask_at = $4

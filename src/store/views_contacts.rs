@@ -123,16 +123,38 @@ impl Store {
         rows.iter().map(|row| Ok((row.int(0)?, standing(&row.text(1)?)?))).collect()
     }
 
-    /// Kinds of answers made for a contact at or after `since`.
-    pub async fn answered(&self, contact: Id, since: Timestamp) -> Result<Vec<String>, StoreError> {
+    /// Answers made for a contact at or after `since`: (kind, when).
+    pub async fn answered(&self, contact: Id, since: Timestamp) -> Result<Vec<(String, Timestamp)>, StoreError> {
         let rows = self
             .db
             .rows(
-                "SELECT DISTINCT reply FROM messages WHERE contact_id = $1 AND reply IS NOT NULL AND created_at >= $2",
+                "SELECT reply, created_at FROM messages WHERE contact_id = $1 AND reply IS NOT NULL AND created_at >= $2",
                 args![contact, since],
             )
             .await?;
-        rows.iter().map(|row| row.text(0)).collect()
+        rows.iter().map(|row| Ok((row.text(0)?, row.instant(1)?))).collect()
+    }
+
+    /// Lists for which a contact was asked for a YES at or after `since`, and has neither joined nor left after that.
+    pub async fn asked(&self, contact: Id, since: Timestamp) -> Result<Vec<(String, Timestamp)>, StoreError> {
+        let sql = "SELECT kind, list, at FROM events WHERE contact_id = $1 AND at >= $2
+             AND kind IN ('asked', 'opted_in', 'opted_out') ORDER BY at, id";
+        let mut asked: Vec<(String, Timestamp)> = Vec::new();
+        for row in self.db.rows(sql, args![contact, since]).await? {
+            match (row.text(0)?.as_str(), row.opt_text(1)?) {
+                ("asked", Some(list)) => asked.push((list, row.instant(2)?)),
+                (_, Some(list)) => asked.retain(|(name, _)| *name != list),
+                (_, None) => asked.clear(),
+            }
+        }
+        Ok(asked)
+    }
+
+    /// When the answers that count against their cap leave or have left, the last `count` of them, the latest first.
+    pub async fn last_answers(&self, count: i64) -> Result<Vec<Timestamp>, StoreError> {
+        let sql = "SELECT not_before FROM messages
+             WHERE inbound_id IS NOT NULL AND reply <> 'goodbye' AND reply <> 'person' ORDER BY not_before DESC LIMIT $1";
+        self.db.rows(sql, args![count]).await?.iter().map(|row| row.instant(0)).collect()
     }
 
     /// One page of everybody who has to do with a list, in order of contact id, as a step of a campaign sees them.

@@ -12,7 +12,7 @@ use ringround::domain::report::{DeliveryReport, ReportStatus};
 
 both_engines! {
     a_contact_is_kept_as_it_was, leaving_all_lists_leaves_others_alone, suppression_outlives_and_is_lifted,
-    the_ledger_keeps_every_word, u0000_breaks_nothing, a_stop_cancels_what_waits_and_no_answer,
+    the_ledger_keeps_every_word, u0000_breaks_nothing, a_stop_cancels_what_waits_but_the_goodbye,
     a_campaign_ends_what_waits_of_it, a_new_revision_keeps_state_and_cursor, people_passed_over_are_added_up,
     texts_are_stored_once, many_messages_go_in_at_once, a_doubt_is_asked_again_later, reports_are_kept,
 }
@@ -113,12 +113,12 @@ async fn u0000_breaks_nothing(world: &World) {
     assert_eq!(world.store.events(family).await.unwrap()[0].evidence.as_deref(), Some("STOP\u{fffd}"));
 }
 
-async fn a_stop_cancels_what_waits_and_no_answer(world: &World) {
+async fn a_stop_cancels_what_waits_but_the_goodbye(world: &World) {
     use State::{Cancelled, Queued, Submitting};
     let (family, other) = (world.family(1).await, world.family(2).await);
     let meeting = NewMessage { list: Some("meeting".into()), ..world.text(family) };
-    let answer = world.answer(family, "help");
-    world.queue(&[meeting.clone(), answer.clone()]).await;
+    let (answer, goodbye) = (world.answer(family, "help"), world.answer(family, "goodbye"));
+    world.queue(&[meeting.clone(), answer.clone(), goodbye.clone()]).await;
     let waiting = world.due_text(family).await;
     let held = world.text_in(family, State::Held).await;
     let claimed = world.text_in(family, State::Submitting).await;
@@ -132,14 +132,14 @@ async fn a_stop_cancels_what_waits_and_no_answer(world: &World) {
     world.done(vec![cancelled(Some(LIST))]).await;
     let states = async || {
         let mut states = Vec::new();
-        for id in [waiting, held, meeting.id, answer.id, claimed, others] {
+        for id in [waiting, held, meeting.id, answer.id, goodbye.id, claimed, others] {
             states.push(world.state(id).await);
         }
         states
     };
-    assert_eq!(states().await, [Cancelled, Cancelled, Queued, Queued, Submitting, Queued]);
+    assert_eq!(states().await, [Cancelled, Cancelled, Queued, Queued, Queued, Submitting, Queued]);
     world.done(vec![cancelled(None)]).await;
-    assert_eq!(states().await, [Cancelled, Cancelled, Cancelled, Queued, Submitting, Queued]);
+    assert_eq!(states().await, [Cancelled, Cancelled, Cancelled, Cancelled, Queued, Submitting, Queued]);
     let row = format!("SELECT ended_at FROM messages WHERE id = {waiting} AND reason = 'STOP'");
     assert_eq!(world.number(&row).await, Some(world.at(5).as_millisecond()));
 }
