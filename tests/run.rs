@@ -9,6 +9,7 @@ mod tls;
 
 mod run {
     mod doubts;
+    mod inbox;
     pub mod service;
     pub mod sink;
 }

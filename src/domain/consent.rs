@@ -61,6 +61,8 @@ pub enum EventKind {
     Held,
     /// A person looked, and sending goes on.
     Unheld,
+    /// A person answered a text.
+    Answered,
     /// A campaign file was applied.
     Applied,
     /// A campaign was started, paused, resumed or cancelled.
@@ -91,6 +93,7 @@ impl EventKind {
             Self::Done => "done",
             Self::Held => "held",
             Self::Unheld => "unheld",
+            Self::Answered => "answered",
             Self::Applied => "applied",
             Self::Steered => "steered",
             Self::Paused => "paused",
