@@ -11,6 +11,7 @@ pub mod forecast;
 pub mod heartbeat;
 pub mod hooks;
 pub mod import;
+pub mod ledger;
 pub mod line;
 pub mod lock;
 pub mod poller;

@@ -196,10 +196,17 @@ async fn change_contact(tx: &mut Tx, contact: &Contact) -> Result<u64, StoreErro
     .await
 }
 
+/// The event, and beside it what is personal about it.
 pub(super) async fn record(tx: &mut Tx, event: &Event) -> Result<u64, StoreError> {
     tx.run(
-        "INSERT INTO events (id, at, kind, contact_id, list, campaign, actor, source, wording, evidence)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "INSERT INTO event_details (event_id, phone, source, evidence)
+         VALUES ($1, (SELECT phone FROM contacts WHERE id = $2), $3, $4)",
+        args![event.id, event.contact, &event.source, &event.evidence],
+    )
+    .await?;
+    tx.run(
+        "INSERT INTO events (id, at, kind, contact_id, list, campaign, actor, wording)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         args![
             event.id,
             event.at,
@@ -208,9 +215,7 @@ pub(super) async fn record(tx: &mut Tx, event: &Event) -> Result<u64, StoreError
             &event.list,
             &event.campaign,
             &event.actor,
-            &event.source,
             &event.wording,
-            &event.evidence,
         ],
     )
     .await

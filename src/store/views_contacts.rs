@@ -27,6 +27,10 @@ pub struct EventRow {
     pub wording: Option<String>,
     /// The words it rests on.
     pub evidence: Option<String>,
+    /// Its row.
+    pub id: Id,
+    /// The seal that holds it; none yet for what has just happened.
+    pub seal: Option<i64>,
 }
 
 const CONTACT: &str = "c.id, c.phone, c.name, c.language, c.internet, c.tags, c.held_for";
@@ -212,7 +216,8 @@ impl Store {
         let rows = self
             .db
             .rows(
-                "SELECT at, kind, list, actor, source, wording, evidence FROM events WHERE contact_id = $1 ORDER BY at, id",
+                "SELECT e.at, e.kind, e.list, e.actor, COALESCE(d.source, ''), e.wording, d.evidence, e.id, e.seal
+                 FROM events e LEFT JOIN event_details d ON d.event_id = e.id WHERE e.contact_id = $1 ORDER BY e.at, e.id",
                 args![contact],
             )
             .await?;
@@ -226,6 +231,8 @@ impl Store {
                     source: row.text(4)?,
                     wording: row.opt_text(5)?,
                     evidence: row.opt_text(6)?,
+                    id: row.int(7)?,
+                    seal: row.opt_int(8)?,
                 })
             })
             .collect()
