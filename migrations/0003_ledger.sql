@@ -48,11 +48,14 @@ INSERT INTO bodies (id, body) VALUES (0, '');
 CREATE INDEX messages_by_body ON messages (body_id) WHERE body_id <> 0;
 CREATE INDEX reports_by_message ON reports (message_id);
 CREATE INDEX reports_by_age ON reports (received_at);
-CREATE INDEX inbounds_by_age ON inbounds (received_at) WHERE body <> '';
+CREATE INDEX inbounds_by_age ON inbounds (received_at) WHERE sender <> '';
 
--- The last nightly sweep: one row.
+-- `night`: the hour of the last nightly sweep that was done, who does it until when, and what it removed. `event_details`:
+-- what entries of the ledger rest on is gone up to this hour, but for those of consent.
 CREATE TABLE sweeps (
     name TEXT PRIMARY KEY,
     at BIGINT NOT NULL,
+    lease_until BIGINT NOT NULL,
     removed TEXT NOT NULL
 );
+INSERT INTO sweeps (name, at, lease_until, removed) VALUES ('night', 0, 0, '');

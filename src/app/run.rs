@@ -8,6 +8,7 @@ use super::desk::Desk;
 use super::ledger::{self, Sealer};
 use super::receiver::{self, Handed, Taken};
 use super::resolver;
+use super::retention::Sweeper;
 use super::scheduler::Scheduler;
 use super::sender::Sender;
 use crate::engine::may_send::Revocation;
@@ -191,6 +192,7 @@ struct Worker {
     sender: Sender,
     beat: Beat,
     sealer: Sealer,
+    sweeper: Sweeper,
     /// The pulse's count of campaign changes at the last turn.
     campaigns: Option<i64>,
 }
@@ -207,7 +209,8 @@ impl Worker {
         if !desk.store.keep_reserve() {
             tracing::warn!("there is no room for the reserve beside the database: the disk is nearly full");
         }
-        Ok(Self { scheduler: Scheduler::default(), sender, beat: Beat::new(desk), sealer: Sealer::default(), campaigns: None })
+        let (scheduler, sealer, sweeper) = (Scheduler::default(), Sealer::default(), Sweeper::default());
+        Ok(Self { scheduler, sender, beat: Beat::new(desk), sealer, sweeper, campaigns: None })
     }
 
     async fn turn(&mut self, shared: &Shared) -> Result<(bool, Pulse), StoreError> {
@@ -224,6 +227,7 @@ impl Worker {
             busy |= self.scheduler.turn(desk, &pulse).await?;
             busy |= pulse.strays && receiver::join_strays(desk).await?;
             busy |= self.sealer.turn(desk).await?;
+            busy |= self.sweeper.turn(desk).await?;
         }
         busy |= self.sender.turn(desk, &shared.gateway, &pulse, self.scheduler.quiet(now)).await?;
         Ok((busy, pulse))

@@ -59,10 +59,10 @@ pub(super) struct Details {
 const ENTRY: &str = "SELECT e.id, e.at, e.kind, e.contact_id, e.list, e.campaign, e.actor, e.wording, e.seal, e.digest,
       e.link, d.salt, d.phone, d.source, d.evidence FROM events e LEFT JOIN event_details d ON d.event_id = e.id";
 const LAST_SEAL: &str = "SELECT id, events, hash, at FROM seals ORDER BY id DESC LIMIT 1";
-const KEEP_SALTS: &str = "UPDATE event_details SET salt = v.column2 FROM (VALUES {}) AS v
+const KEEP_SALTS: &str = "UPDATE event_details SET salt = v.column2 FROM (VALUES {PAIRS}) AS v
     WHERE event_id = CAST(v.column1 AS BIGINT) AND salt IS NULL";
 const KEEP_LINKS: &str = "UPDATE events SET seal = CAST(v.column2 AS BIGINT), digest = v.column3, link = v.column4
-    FROM (VALUES {}) AS v WHERE events.id = CAST(v.column1 AS BIGINT) AND events.seal IS NULL";
+    FROM (VALUES {FOURS}) AS v WHERE events.id = CAST(v.column1 AS BIGINT) AND events.seal IS NULL";
 
 impl Store {
     /// Seals what no seal holds yet, at most one seal's worth: the new head, if there was anything. `seed`: 32 random
@@ -130,9 +130,9 @@ pub(super) async fn seal(tx: &mut Tx, seed: [u8; 32], now: Timestamp) -> Result<
     }
     let rows = salts.len() / 2;
     if rows > 0 {
-        tx.run(AssertSqlSafe(KEEP_SALTS.replace("{}", &placeholders(rows, 2))), salts).await?;
+        tx.run(AssertSqlSafe(KEEP_SALTS.replace("{PAIRS}", &placeholders(rows, 2))), salts).await?;
     }
-    tx.run(AssertSqlSafe(KEEP_LINKS.replace("{}", &placeholders(entries.len(), 4))), links).await?;
+    tx.run(AssertSqlSafe(KEEP_LINKS.replace("{FOURS}", &placeholders(entries.len(), 4))), links).await?;
     let events = i64::try_from(entries.len()).unwrap_or(SEAL);
     let hash = sum(id, now.as_millisecond(), events, &link);
     tx.run(
@@ -154,8 +154,13 @@ impl Entry {
         let int = |value: Option<i64>| value.map(|value| value.to_string());
         let numbers = [int(Some(self.id)), int(Some(self.at)), int(self.contact)];
         let texts = [
-            Some(before), Some(&*self.kind), self.list.as_deref(), self.campaign.as_deref(), Some(&*self.actor),
-            self.wording.as_deref(), self.digest.as_deref(),
+            Some(before),
+            Some(&*self.kind),
+            self.list.as_deref(),
+            self.campaign.as_deref(),
+            Some(&*self.actor),
+            self.wording.as_deref(),
+            self.digest.as_deref(),
         ];
         numbers.iter().map(Option::as_deref).chain(texts).for_each(|part| put(&mut hash, part));
         hex(&hash.finalize())
@@ -166,7 +171,9 @@ impl Details {
     pub(super) fn digest(&self) -> String {
         let mut hash = Sha256::new();
         let parts = [self.salt.as_deref(), self.phone.as_deref(), Some(&*self.source), self.evidence.as_deref()];
-        parts.into_iter().for_each(|part| put(&mut hash, part));
+        for part in parts {
+            put(&mut hash, part);
+        }
         hex(&hash.finalize())
     }
 }

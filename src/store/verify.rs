@@ -41,7 +41,7 @@ impl Store {
     pub async fn verify_ledger(&self, noted: Option<&str>) -> Result<Verified, StoreError> {
         let mut found = Verified { unsealed: self.unsealed().await?, ..Verified::default() };
         let last = self.head().await?.map_or(0, |seal| seal.id);
-        let mut chain = Chain { on_chain: noted.map(|_| false), ..Chain::default() };
+        let mut chain = Chain { noted_found: noted.map(|_| false), ..Chain::default() };
         let mut after = (0, 0);
         while chain.broken.is_none() {
             let page = self.page(after, last).await?;
@@ -63,7 +63,7 @@ impl Store {
             chain.broken = self.unexplained().await?;
         }
         (found.events, found.seals, found.erased) = (chain.events, chain.closed, chain.erased);
-        (found.head, found.on_chain, found.broken) = (chain.head, chain.on_chain, chain.broken);
+        (found.head, found.on_chain, found.broken) = (chain.head, chain.noted_found, chain.broken);
         Ok(found)
     }
 
@@ -86,7 +86,8 @@ impl Store {
                    LEFT JOIN event_details d ON d.event_id = e.id
                    WHERE e.seal IS NOT NULL AND d.event_id IS NULL
                      AND NOT EXISTS (SELECT 1 FROM events f WHERE f.contact_id = e.contact_id AND f.kind = 'erased')
-                     AND e.at >= COALESCE((SELECT at FROM sweeps WHERE name = 'event_details'), 0)
+                     AND (e.kind IN ('opted_in', 'opted_out', 'pending', 'erased')
+                       OR e.at >= COALESCE((SELECT at FROM sweeps WHERE name = 'event_details'), 0))
                    ORDER BY e.seal, e.id LIMIT 1";
         let rows = self.db.rows(sql, vec![]).await?;
         let broken = |row: &Row| {
@@ -113,7 +114,7 @@ struct Chain {
     events: i64,
     closed: i64,
     erased: i64,
-    on_chain: Option<bool>,
+    noted_found: Option<bool>,
     broken: Option<Broken>,
 }
 
@@ -170,7 +171,7 @@ impl Chain {
             return;
         };
         if noted.is_some_and(|noted| seal.hash.starts_with(noted)) {
-            self.on_chain = Some(true);
+            self.noted_found = Some(true);
         }
         (self.seal, self.inside, self.closed) = (wanted, 0, self.closed + 1);
         (self.link, self.head) = (seal.hash.clone(), Some(seal.hash.clone()));

@@ -70,7 +70,8 @@ async fn what_was_changed_is_named(world: &World) {
         ("UPDATE event_details SET evidence = 'joined'", "UPDATE event_details SET evidence = 'join'"),
         ("UPDATE event_details SET evidence = NULL", "UPDATE event_details SET evidence = 'join'"),
     ] {
-        let of = |sql: &str| format!("{sql} WHERE {} = {third}", if sql.contains("details") { "event_id" } else { "id" });
+        let of =
+            |sql: &str| format!("{sql} WHERE {} = {third}", if sql.contains("details") { "event_id" } else { "id" });
         world.sql(&of(change)).await;
         let found = broken(world).await.expect(change);
         assert_eq!(found.event.unwrap().0, third, "{change}");
@@ -88,7 +89,8 @@ async fn what_is_missing_is_noticed(world: &World) {
         entries(world, 2).await;
         seal(world).await;
     }
-    let ids = async |n: i64| world.number(&format!("SELECT id FROM events ORDER BY id LIMIT 1 OFFSET {n}")).await.unwrap();
+    let ids =
+        async |n: i64| world.number(&format!("SELECT id FROM events ORDER BY id LIMIT 1 OFFSET {n}")).await.unwrap();
     let (third, fifth, sixth) = (ids(2).await, ids(4).await, ids(5).await);
     world.sql(&format!("UPDATE events SET seal = NULL WHERE id = {sixth}")).await;
     assert_eq!(broken(world).await.unwrap().seal, 3, "the last of the last seal");
