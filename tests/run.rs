@@ -9,6 +9,7 @@ mod tls;
 
 mod run {
     mod doubts;
+    mod privacy;
     pub mod service;
     pub mod sink;
 }

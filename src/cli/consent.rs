@@ -4,6 +4,7 @@ use super::setting::Setting;
 use super::voice::say;
 use super::{Done, FOUND_PROBLEMS, Failure, contacts, print};
 use crate::app::desk::Desk;
+use crate::app::forget::writings;
 use crate::app::ledger::seal_all;
 use crate::domain::consent::Standing;
 use crate::domain::contact::Contact;
@@ -262,12 +263,20 @@ impl Page {
         }
     }
 
+    /// The gateway's id, or the file and its row, are the proof, and nothing that a person wrote; all else may name somebody.
+    fn source(&self, event: &EventRow, reveal: bool) -> String {
+        let made =
+            event.source.starts_with("file ") || event.source.starts_with("text ") && event.source.contains(" via ");
+        let names = writings(&self.contact.phone).iter().any(|number| event.source.contains(number));
+        print::private(&event.source, reveal || made && !names)
+    }
+
     fn event_in_words(&self, event: &EventRow, zone: &TimeZone, reveal: bool) {
         let list = event.list.as_ref().map_or_else(String::new, |list| format!(", list {list}"));
         say!("  {}  entry {}", both(event.at, zone), event.id);
         say!("    what: {}{list}", event.kind.replace('_', " "));
         say!("    who:  {}", event.actor);
-        say!("    how:  {}", print::private(&event.source, reveal));
+        say!("    how:  {}", self.source(event, reveal));
         if let Some(evidence) = &event.evidence {
             let said = if reveal { format!("“{evidence}”") } else { "kept, shown with --reveal".to_owned() };
             say!("    words: {said}");
@@ -297,7 +306,7 @@ impl Page {
             let answers = answers.map(|a| json!({"reply": a.reply, "text": a.body, "state": a.state.as_str()}));
             json!({
                 "entry": event.id, "at": print::rfc3339(event.at), "local": print::local_json(event.at, zone),
-                "what": event.kind, "list": event.list, "who": event.actor, "how": print::private(&event.source, reveal),
+                "what": event.kind, "list": event.list, "who": event.actor, "how": self.source(event, reveal),
                 "words": event.evidence.as_ref().filter(|_| reveal), "wording": wording,
                 "answers": answers.collect::<Vec<_>>(), "seal": event.seal,
             })

@@ -8,6 +8,7 @@ use crate::config::read_campaign;
 use crate::domain::campaign::CampaignState;
 use crate::domain::message::State;
 use crate::engine::plan;
+use crate::store::{LastNight, Seal};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
@@ -73,12 +74,7 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
         for (name, standing, people) in lists(&desk).await? {
             say!("  list {name}: {} {standing}", print::people(people));
         }
-        if let Some(seal) = head {
-            say!("  the ledger's head: {} (seal {}, {})", seal.hash, seal.id, print::utc(seal.at));
-        }
-        if let Some(night) = swept {
-            say!("  removed in the night of {}: {}", print::utc(night.due), night.removed);
-        }
+        kept_and_removed(head.as_ref(), swept.as_ref());
         let rows: Vec<Vec<String>> = State::ALL
             .into_iter()
             .filter(|s| counts.of(*s) > 0)
@@ -91,6 +87,15 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
         say!("{}", print::table(&["", ""], &[1], rows));
     }
     Ok(0)
+}
+
+fn kept_and_removed(head: Option<&Seal>, swept: Option<&LastNight>) {
+    if let Some(seal) = head {
+        say!("  the ledger's head: {} (seal {}, {})", seal.hash, seal.id, print::utc(seal.at));
+    }
+    if let Some(night) = swept {
+        say!("  removed in the night of {}: {}", print::utc(night.due), night.removed);
+    }
 }
 
 fn sentence(running: usize, next: Option<&Next>, queued: i64, unread: usize) -> String {

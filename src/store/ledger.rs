@@ -151,18 +151,17 @@ impl Entry {
     /// The link that follows `before`.
     pub(super) fn follow(&self, before: &str) -> String {
         let mut hash = Sha256::new();
-        let int = |value: Option<i64>| value.map(|value| value.to_string());
-        let numbers = [int(Some(self.id)), int(Some(self.at)), int(self.contact)];
-        let texts = [
-            Some(before),
-            Some(&*self.kind),
-            self.list.as_deref(),
-            self.campaign.as_deref(),
-            Some(&*self.actor),
-            self.wording.as_deref(),
-            self.digest.as_deref(),
-        ];
-        numbers.iter().map(Option::as_deref).chain(texts).for_each(|part| put(&mut hash, part));
+        put(&mut hash, Some(before));
+        hash.update(self.id.to_be_bytes());
+        hash.update(self.at.to_be_bytes());
+        hash.update([u8::from(self.contact.is_some())]);
+        hash.update(self.contact.unwrap_or_default().to_be_bytes());
+        let texts = [&self.list, &self.campaign, &self.wording, &self.digest];
+        put(&mut hash, Some(&self.kind));
+        put(&mut hash, Some(&self.actor));
+        for text in texts {
+            put(&mut hash, text.as_deref());
+        }
         hex(&hash.finalize())
     }
 }
@@ -199,9 +198,10 @@ fn put(hash: &mut Sha256, part: Option<&str>) {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble & 15)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
+    bytes.chunks(8).fold(String::with_capacity(2 * bytes.len()), |hex, eight| {
+        let number = eight.iter().fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
+        hex + &format!("{number:0width$x}", width = 2 * eight.len())
+    })
 }
 
 fn sealed(row: &Row) -> Result<Seal, StoreError> {

@@ -3,8 +3,11 @@
 use super::db::args;
 use super::{Db, Store, StoreError};
 use sqlx::Row as _;
-use std::io::{self, Read};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 /// What a scan found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,7 +68,11 @@ pub fn traces(database: &Path, words: &[String]) -> io::Result<Traces> {
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         if entry.file_name().as_encoded_bytes().starts_with(name) && entry.file_type()?.is_file() {
-            match holds(&entry.path(), &words) {
+            if entry.file_name().as_encoded_bytes().ends_with(b"-shm") {
+                continue; // numbers of pages and nothing else; and see `opened`
+            }
+            let held = opened(&entry.path(), entry.path() == database).and_then(|file| holds(&file, &words));
+            match held {
                 Ok(false) => {}
                 Ok(true) => traces.found.push(entry.path()),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue, // it was taken away meanwhile
@@ -77,8 +84,26 @@ pub fn traces(database: &Path, words: &[String]) -> io::Result<Traces> {
     Ok(traces)
 }
 
+/// The database's own file is opened once and never closed again: whoever closes any handle of a file gives up all locks
+/// that the process has on it (POSIX), SQLite's as well, and the next program to open it would take the file for nobody's.
+fn opened(path: &Path, is_database: bool) -> io::Result<Arc<File>> {
+    static KEPT: Mutex<Vec<((u64, u64), Arc<File>)>> = Mutex::new(Vec::new());
+    if !is_database {
+        return File::open(path).map(Arc::new);
+    }
+    let found = std::fs::metadata(path)?;
+    let number = (found.dev(), found.ino());
+    let mut kept = KEPT.lock().expect("nothing panics while it holds this lock");
+    if let Some((_, file)) = kept.iter().find(|(known, _)| *known == number) {
+        return Ok(Arc::clone(file));
+    }
+    let file = Arc::new(File::open(path)?);
+    kept.push((number, Arc::clone(&file)));
+    Ok(file)
+}
+
 /// A mebibyte at a time; what lies across the border is in the next one as well.
-fn holds(path: &Path, words: &[&[u8]]) -> io::Result<bool> {
+fn holds(file: &File, words: &[&[u8]]) -> io::Result<bool> {
     let longest = words.iter().map(|word| word.len()).max().unwrap_or(0);
     let mut begins = [false; 256];
     for first in words.iter().filter_map(|word| word.first()) {
@@ -86,11 +111,11 @@ fn holds(path: &Path, words: &[&[u8]]) -> io::Result<bool> {
             *begins = true;
         }
     }
-    let mut file = std::fs::File::open(path)?;
     let mut bytes = vec![0; 1024 * 1024 + longest];
-    let mut kept = 0;
+    let (mut kept, mut offset) = (0, 0);
     loop {
-        let read = file.read(bytes.get_mut(kept..).unwrap_or_default())?;
+        let read = file.read_at(bytes.get_mut(kept..).unwrap_or_default(), offset)?;
+        offset += read as u64;
         let filled = bytes.get(..kept + read).unwrap_or_default();
         let begun = |(at, byte): (usize, &u8)| {
             begins.get(usize::from(*byte)) == Some(&true) && {
