@@ -5,6 +5,7 @@
 mod program {
     pub mod bad_input;
     pub mod commands;
+    pub mod consent;
     pub mod demo;
     pub mod doubts;
     pub mod vectors;

@@ -10,6 +10,7 @@ mod tls;
 mod run {
     mod doubts;
     mod inbox;
+    mod privacy;
     pub mod service;
     pub mod sink;
 }

@@ -33,11 +33,14 @@ mod store {
     mod claims;
     mod edges;
     mod fence;
+    mod forgetting;
     mod guards;
+    mod ledger;
     mod made;
     mod opening;
     mod races;
     mod receiving;
+    mod retention;
     mod same;
     mod sending;
     mod statements;

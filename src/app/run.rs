@@ -5,8 +5,10 @@
 
 use super::beat::Beat;
 use super::desk::Desk;
+use super::ledger::{self, Sealer};
 use super::receiver::{self, Handed, Taken};
 use super::resolver;
+use super::retention::Sweeper;
 use super::scheduler::Scheduler;
 use super::sender::Sender;
 use crate::engine::may_send::Revocation;
@@ -140,7 +142,11 @@ pub async fn work(shared: &Shared, ready: impl FnOnce(i64)) -> Result<(), StoreE
             }
         }
     }
-    worker.sender.stop(desk).await
+    worker.sender.stop(desk).await?;
+    if let Err(error) = ledger::seal_all(desk).await {
+        tracing::warn!("the ledger's last entries are sealed at the next start: {error}");
+    }
+    Ok(())
 }
 
 /// The first epoch. A worker with other settings may be one that is gone, and not yet taken off: our own, before it was
@@ -185,6 +191,8 @@ struct Worker {
     scheduler: Scheduler,
     sender: Sender,
     beat: Beat,
+    sealer: Sealer,
+    sweeper: Sweeper,
     /// The pulse's count of campaign changes at the last turn.
     campaigns: Option<i64>,
 }
@@ -201,7 +209,8 @@ impl Worker {
         if !desk.store.keep_reserve() {
             tracing::warn!("there is no room for the reserve beside the database: the disk is nearly full");
         }
-        Ok(Self { scheduler: Scheduler::default(), sender, beat: Beat::new(desk), campaigns: None })
+        let (scheduler, sealer, sweeper) = (Scheduler::default(), Sealer::default(), Sweeper::default());
+        Ok(Self { scheduler, sender, beat: Beat::new(desk), sealer, sweeper, campaigns: None })
     }
 
     async fn turn(&mut self, shared: &Shared) -> Result<(bool, Pulse), StoreError> {
@@ -217,6 +226,8 @@ impl Worker {
         if !desk.is_starved() && desk.hour_is_known() {
             busy |= self.scheduler.turn(desk, &pulse).await?;
             busy |= pulse.strays && receiver::join_strays(desk).await?;
+            busy |= self.sealer.turn(desk).await?;
+            busy |= self.sweeper.turn(desk).await?;
         }
         busy |= self.sender.turn(desk, &shared.gateway, &pulse, self.scheduler.quiet(now)).await?;
         Ok((busy, pulse))

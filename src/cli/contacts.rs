@@ -2,7 +2,7 @@
 
 use super::setting::{Setting, one_list, user};
 use super::voice::say;
-use super::{Done, Failure, print};
+use super::{Done, Failure, forget, print};
 use crate::app::desk::Desk;
 use crate::app::spreadsheet_cells::{cell_of, language, tags};
 use crate::domain::consent::Standing;
@@ -74,6 +74,8 @@ pub(super) enum Args {
         #[arg(long, value_name = "TEXT")]
         how: String,
     },
+    /// Forget a person: all that is known of them goes, and no file ever brings them back
+    Forget(forget::Args),
 }
 
 impl Args {
@@ -135,6 +137,7 @@ pub(super) async fn run(setting: &Setting, args: Args) -> Done {
             let draft = facts.draft(contact.phone.clone(), None)?;
             set(setting, &desk, &contact, &draft, &how).await
         }
+        Args::Forget(args) => forget::run(setting, &desk, args).await,
         Args::Leave { number, list, how } => gone(setting, &desk, &number, list.as_deref(), &how).await,
     }
 }
@@ -145,7 +148,7 @@ fn phone(desk: &Desk, number: &str) -> Result<Phone, Failure> {
 }
 
 /// The contact with this number, or the only one that ends with these digits.
-async fn find(desk: &Desk, number: &str) -> Result<Contact, Failure> {
+pub(super) async fn find(desk: &Desk, number: &str) -> Result<Contact, Failure> {
     if let Ok(phone) = Phone::parse(number, &desk.settings.phone_rules)
         && let Some(contact) = desk.store.contact(&phone).await?
     {

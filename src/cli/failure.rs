@@ -48,8 +48,17 @@ impl From<StoreError> for Failure {
             | StoreError::NotFound(_)
             | StoreError::Busy => 5,
             // Starting again would change nothing: the service manager is not to try.
-            StoreError::BadUrl(_) | StoreError::Corrupt(_) | StoreError::Damaged(_) | StoreError::Disagrees(_) => 78,
-            StoreError::Fenced | StoreError::Moved(_) | StoreError::Full | StoreError::Database(_) => 1,
+            StoreError::BadUrl(_)
+            | StoreError::Corrupt(_)
+            | StoreError::Damaged(_)
+            | StoreError::Disagrees(_)
+            | StoreError::KeyMissing
+            | StoreError::WrongKey => 78,
+            StoreError::Locked
+            | StoreError::Fenced
+            | StoreError::Moved(_)
+            | StoreError::Full
+            | StoreError::Database(_) => 1,
         };
         Self::new(code, error.to_string(), error.hint())
     }

@@ -8,6 +8,7 @@ use crate::config::read_campaign;
 use crate::domain::campaign::CampaignState;
 use crate::domain::message::State;
 use crate::engine::plan;
+use crate::store::{LastNight, Seal};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
@@ -29,6 +30,7 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
     let pauses = desk.store.pauses().await?;
     let doubts = desk.store.doubts_open(None).await?;
     let (workers, strays) = (desk.store.workers().await?, desk.store.stray_count().await?);
+    let (head, swept) = (desk.store.head().await?, desk.store.last_night().await?);
     if setting.json {
         let lists: Vec<Value> = lists(&desk)
             .await?
@@ -42,6 +44,8 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
                 "campaigns": campaigns.len(), "running": running, "messages": counts.total(), "states": print::states(&counts),
                 "parts": counts.parts, "paused": pauses.iter().map(|(name, reason, _)| json!({"what": name, "reason": reason})).collect::<Vec<_>>(), "unread": unread, "lists": lists,
                 "doubts": print::doubts_json(&doubts), "strays": strays,
+                "ledger": head.map(|seal| json!({"seal": seal.id, "head": seal.hash, "at": print::rfc3339(seal.at)})),
+                "swept": swept.map(|night| json!({"due": print::rfc3339(night.due), "removed": night.removed})),
                 "workers": workers.iter().map(|w| json!({"place": w.place, "since": print::rfc3339(w.started_at), "lease_until": print::rfc3339(w.lease_until)})).collect::<Vec<_>>(),
                 "next": next.map(|(campaign, step, at, zone)| json!({"campaign": campaign, "step": step, "at": print::rfc3339(at), "local": print::local_json(at, &zone)})),
             })
@@ -70,6 +74,7 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
         for (name, standing, people) in lists(&desk).await? {
             say!("  list {name}: {} {standing}", print::people(people));
         }
+        kept_and_removed(head.as_ref(), swept.as_ref());
         let rows: Vec<Vec<String>> = State::ALL
             .into_iter()
             .filter(|s| counts.of(*s) > 0)
@@ -82,6 +87,15 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
         say!("{}", print::table(&["", ""], &[1], rows));
     }
     Ok(0)
+}
+
+fn kept_and_removed(head: Option<&Seal>, swept: Option<&LastNight>) {
+    if let Some(seal) = head {
+        say!("  the ledger's head: {} (seal {}, {})", seal.hash, seal.id, print::utc(seal.at));
+    }
+    if let Some(night) = swept {
+        say!("  removed in the night of {}: {}", print::utc(night.due), night.removed);
+    }
 }
 
 fn sentence(running: usize, next: Option<&Next>, queued: i64, unread: usize) -> String {

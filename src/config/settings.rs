@@ -1,12 +1,14 @@
 //! The settings of one installation: the defaults file, overlaid by the installation's own.
 
 use super::DEFAULTS;
-use super::gateway::GatewaySettings;
+use super::gateway::{GatewaySettings, SecretPlace};
 use super::list::read_list;
 use super::reader::{Problems, Reader, parse};
+use super::retention::{Retention, suppression_key};
 use crate::domain::list::{List, Listening};
 use crate::domain::phone::{Phone, PhoneRules};
 use crate::domain::problem::{Place, Problem};
+use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -25,6 +27,12 @@ pub struct Settings {
     pub hooks: Option<SocketAddr>,
     /// The control socket; none: beside the database.
     pub socket: Option<PathBuf>,
+    /// The zone of nightly work, and of hours on printed pages.
+    pub zone: TimeZone,
+    /// How long what is personal is kept.
+    pub retention: Retention,
+    /// Where the key of number hashes is kept; none: in the database.
+    pub suppression_key: Option<SecretPlace>,
     /// The only numbers that `send-test` may text.
     pub testers: Vec<Phone>,
     /// What one can opt in to.
@@ -64,6 +72,9 @@ impl Settings {
             gateway: GatewaySettings::default(),
             hooks: None,
             socket: None,
+            zone: TimeZone::UTC,
+            retention: Retention::default(),
+            suppression_key: None,
             testers: Vec::new(),
             lists: Vec::new(),
             listening: Listening::default(),
@@ -116,10 +127,13 @@ fn overlay(settings: &mut Settings, source: &str) -> Vec<Problem> {
         read_hooks(&hooks, settings);
     }
     if let Some(service) = reader.table("service") {
-        if let Some((path, _)) = service.text("socket").filter(|(path, _)| !path.is_empty()) {
-            settings.socket = Some(PathBuf::from(path));
-        }
-        service.finish();
+        read_service(&service, settings);
+    }
+    if let Some(retention) = reader.table("retention") {
+        settings.retention.overlay(&retention);
+    }
+    if let Some(suppression) = reader.table("suppression") {
+        settings.suppression_key = suppression_key(&suppression);
     }
     if let Some(testers) = reader.table("testers") {
         read_testers(&testers, settings);
@@ -176,6 +190,30 @@ fn read_hooks(table: &Reader<'_>, settings: &mut Settings) {
         }
     }
     table.finish();
+}
+
+fn read_service(table: &Reader<'_>, settings: &mut Settings) {
+    if let Some((path, _)) = table.text("socket").filter(|(path, _)| !path.is_empty()) {
+        settings.socket = Some(PathBuf::from(path));
+    }
+    if let Some((name, at)) = table.text("timezone") {
+        match TimeZone::get(&name) {
+            Ok(zone) => settings.zone = zone,
+            Err(_) => table.problem("config.timezone", at, "this is not a time zone", "write it like Europe/London"),
+        }
+    }
+    table.finish();
+}
+
+/// Where the wording of a list stands in the settings.
+pub fn wording_place(source: &str, list: &str) -> Option<Place> {
+    let problems = Problems::default();
+    let table = parse(source, &problems);
+    let lists = Reader::new(table.get_ref(), Place { start: 0, end: 0 }, &problems).table("lists")?;
+    let (.., value, at) = lists.entries().find(|(name, ..)| name == list)?;
+    let DeValue::Table(of) = value else { return Some(at) };
+    let wording = Reader::new(of, at, &problems).text("wording").map(|(_, at)| at);
+    Some(wording.unwrap_or(at))
 }
 
 /// Read after `[numbers]`, whatever their order in the file: its rules say which numbers may be testers.

@@ -79,6 +79,12 @@ pub enum EventKind {
     Fenced,
     /// The clock jumped.
     ClockJumped,
+    /// A person was forgotten: what was known of them is gone, and they are never texted.
+    Erased,
+    /// What was too old was removed.
+    Swept,
+    /// Numbers are hashed with a key that is kept outside the database, from now on.
+    Keyed,
 }
 
 impl EventKind {
@@ -102,6 +108,9 @@ impl EventKind {
             Self::DoubtDecided => "doubt_decided",
             Self::Fenced => "fenced",
             Self::ClockJumped => "clock_jumped",
+            Self::Erased => "erased",
+            Self::Swept => "swept",
+            Self::Keyed => "keyed",
         }
     }
 }

@@ -64,6 +64,7 @@ const REPLIES: &str = "WITH due AS MATERIALIZED (
       SELECT m.id FROM messages m
       WHERE m.state = 'queued' AND m.list IS NULL AND m.not_before <= $2 AND m.not_after > $3
         AND NOT EXISTS (SELECT 1 FROM pauses)
+        AND NOT EXISTS (SELECT 1 FROM contacts c WHERE c.id = m.contact_id AND c.phone LIKE 'forgotten:%')
         AND NOT (COALESCE(m.reply, '') IN ('test', 'person') AND EXISTS (SELECT 1 FROM suppressions s
           JOIN contacts c ON c.phone_hash = s.phone_hash WHERE c.id = m.contact_id))
       ORDER BY m.not_after, m.id LIMIT $4 {LOCK})

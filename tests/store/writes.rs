@@ -57,7 +57,7 @@ async fn suppression_outlives_and_is_lifted(world: &World) {
     world.sql(&format!("DELETE FROM consents WHERE contact_id = {one}")).await;
     world.sql(&format!("DELETE FROM contacts WHERE id = {one}")).await;
     assert_eq!(world.store.suppressed_among(&both).await.unwrap(), [phone(1)]);
-    let hash = world.store.number_hash(&phone(1));
+    let hash = world.store.number_hash(&phone(1)).unwrap();
     let known = format!("SELECT COUNT(*) FROM suppressions WHERE phone_hash = '{hash}' AND key_version = 1");
     assert_eq!(world.number(&known).await, Some(1));
 }
@@ -186,7 +186,7 @@ async fn texts_are_stored_once(world: &World) {
     let mut messages = [world.text(one), world.text(other), world.text(one)];
     messages[2].text = "Noon’s the deadline 🙂".into();
     world.queue(&messages).await;
-    assert_eq!(world.number("SELECT COUNT(*) FROM bodies").await, Some(2));
+    assert_eq!(world.number("SELECT COUNT(*) FROM bodies WHERE id <> 0").await, Some(2));
     let told: Vec<String> = world.store.messages(one).await.unwrap().into_iter().map(|m| m.body).collect();
     assert_eq!(told, ["The survey is open", "Noon’s the deadline 🙂"]);
 }
@@ -201,7 +201,7 @@ async fn many_messages_go_in_at_once(world: &World) {
     world.queue(&messages[..3]).await;
     world.queue(&messages).await;
     assert_eq!(world.number("SELECT COUNT(*) FROM messages").await, Some(950));
-    assert_eq!(world.number("SELECT COUNT(*) FROM bodies").await, Some(450));
+    assert_eq!(world.number("SELECT COUNT(*) FROM bodies WHERE id <> 0").await, Some(450));
     let claimed = claimed(&world.store, &request(1000, world.now), world.now).await;
     assert_eq!(claimed.len(), 0, "no campaign runs");
 }
