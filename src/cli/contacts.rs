@@ -4,7 +4,7 @@ use super::setting::{Setting, one_list, user};
 use super::voice::say;
 use super::{Done, Failure, print};
 use crate::app::desk::Desk;
-use crate::app::spreadsheet_cells::{cell_of, language, tags};
+use crate::app::sheet::cells::{cell_of, language, tags};
 use crate::domain::consent::Standing;
 use crate::domain::contact::{Contact, ContactDraft, Edit, Internet, Permission};
 use crate::domain::message::State;

@@ -11,9 +11,11 @@ mod failure;
 mod forward;
 mod gateway;
 mod import;
+mod import_print;
 mod inbox;
 mod inspect;
 mod inspect_jsonl;
+mod load_rows;
 mod migrate;
 mod pause;
 mod plan;
@@ -58,8 +60,11 @@ enum Command {
     Demo(demo::Args),
     /// Check settings and campaign files: no database, no network
     Check(check::Args),
-    /// Load contacts from a spreadsheet saved as .csv or .tsv
-    Import(import::Args),
+    /// Load contacts from a spreadsheet: .csv, .tsv, .xlsx, .ods; look at imports, and undo them
+    Import(Box<import::Args>),
+    /// Rows of a spreadsheet, as `import` hands them to the running service
+    #[command(hide = true)]
+    LoadRows(load_rows::Args),
     /// Apply, look at, start and steer campaigns
     #[command(subcommand)]
     Campaign(campaign::Args),
@@ -101,7 +106,8 @@ impl Command {
     /// Does it change the database? Then the running service carries it out.
     fn changes(&self) -> bool {
         match self {
-            Self::Import(args) => !args.dry_run,
+            Self::Import(args) => args.changes(),
+            Self::LoadRows(_) => true,
             Self::Campaign(args) => args.changes(),
             Self::Contacts(args) => args.changes(),
             Self::Inbox(args) => args.changes(),
@@ -140,7 +146,8 @@ async fn execute(setting: &Setting, command: Command) -> Done {
     match command {
         Command::Demo(args) => demo::run(setting, args).await,
         Command::Check(args) => check::run(setting, &args),
-        Command::Import(args) => import::run(setting, args).await,
+        Command::Import(args) => import::run(setting, *args).await,
+        Command::LoadRows(args) => load_rows::run(setting, args).await,
         Command::Campaign(args) => campaign::run(setting, args).await,
         Command::Plan(args) => plan::run(setting, args).await,
         Command::Contacts(args) => contacts::run(setting, args).await,

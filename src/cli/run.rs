@@ -1,7 +1,7 @@
 //! `ringround run`: the service. Says what is wrong before it starts, and nothing is half started.
 
 use super::setting::{Asked, Setting};
-use super::{Cli, Done, Failure, execute, gateway, voice};
+use super::{Cli, Command, Done, Failure, execute, gateway, voice};
 use crate::app::control::{self, Request, Response};
 use crate::app::desk::Desk;
 use crate::app::run::{Shared, hear, intake, resolve, work};
@@ -209,6 +209,7 @@ async fn carry_out(shared: &Shared, database: &str, request: Request) -> Respons
         desk: OnceCell::from(Rc::clone(&shared.desk)),
         asked: Some(asked),
     };
+    let is_part = matches!(cli.command, Command::LoadRows(_));
     let (code, captured) = voice::captured(async {
         match Box::pin(execute(&setting, cli.command)).await {
             Ok(code) => code,
@@ -217,6 +218,8 @@ async fn carry_out(shared: &Shared, database: &str, request: Request) -> Respons
     })
     .await;
     shared.wake.notify_one();
-    tracing::info!("a command was carried out: exit code {code}");
+    if !is_part || code != 0 {
+        tracing::info!("a command was carried out: exit code {code}"); // of a spreadsheet, not each of a thousand parts
+    }
     Response { code, out: captured.out, err: captured.err }
 }
