@@ -1,19 +1,18 @@
 //! Loads a spreadsheet: good rows are written in idempotent loads, bad ones are named and handed back, and running it
-//! again changes nothing. Memory does not grow with the file, but for 20 bytes a row by which repeats are found.
+//! again changes nothing. Memory does not grow with the file, but for 16 bytes a row by which repeats are found.
 //!
 //! Reading happens where the command is typed. Each load is carried out by whoever may write: this program, or the running
 //! service.
 
 use super::desk::Desk;
 use super::import_load::{Batch, Load, Loaded, load};
+use super::import_seen::Seen;
 use super::sheet::{Input, RawRow, Reading, RefusedRows, RowProblem, Sheet, SheetError, Stated};
-use crate::domain::contact::{ContactDraft, Edit};
 use crate::domain::ids::Id;
 use crate::domain::phone::Phone;
 use crate::engine::admit::Verdict;
 use crate::store::StoreError;
-use std::collections::{BTreeMap, HashMap};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Rows in one load.
@@ -227,50 +226,6 @@ impl Course<'_> {
                 report.problems.extend(problems.into_iter().take(room));
             }
         }
-    }
-}
-
-/// The numbers that have been, packed: a million of them are 30 MB.
-struct Seen(HashMap<[u8; 7], [u8; 6]>);
-
-impl Seen {
-    fn new(at_most: u64) -> Self {
-        // At once what is needed: growing would hold both for a moment.
-        Self(HashMap::with_capacity(usize::try_from(at_most).unwrap_or(0).min(4_000_000)))
-    }
-
-    fn key(phone: &Phone) -> [u8; 7] {
-        // At most fifteen digits: fifty bits.
-        let number: u64 = phone.e164().trim_start_matches('+').parse().unwrap_or(0);
-        let [bytes @ .., _] = number.to_le_bytes();
-        bytes
-    }
-
-    /// The row in which this number was before, and whether it had another name there. (Names are compared by sixteen bits
-    /// of their hash: one pair in 65,536 is called a plain repeat.)
-    fn before(&mut self, row: &ContactDraft) -> Option<(u64, bool)> {
-        let name = match &row.name {
-            Edit::Set(name) => {
-                let mut hasher = DefaultHasher::new();
-                name.to_lowercase().split_whitespace().for_each(|word| word.hash(&mut hasher));
-                (hasher.finish() as u16).max(1)
-            }
-            _ => 0,
-        };
-        let line = u32::try_from(row.line).unwrap_or(u32::MAX);
-        let key = Self::key(&row.phone);
-        let [l0, l1, l2, l3] = line.to_le_bytes();
-        let [n0, n1] = name.to_le_bytes();
-        if let Some([a, b, c, d, e, f]) = self.0.get(&key).copied() {
-            let first = u16::from_le_bytes([e, f]);
-            return Some((u64::from(u32::from_le_bytes([a, b, c, d])), name != 0 && first != 0 && name != first));
-        }
-        self.0.insert(key, [l0, l1, l2, l3, n0, n1]);
-        None
-    }
-
-    fn holds(&self, phone: &Phone) -> bool {
-        self.0.contains_key(&Self::key(phone))
     }
 }
 

@@ -3,6 +3,7 @@
 mod campaign;
 mod check;
 mod contacts;
+mod contacts_file;
 mod demo;
 mod demo_print;
 mod doctor;

@@ -5,8 +5,8 @@ use super::{Cli, Command, Done, Failure, execute, gateway, voice};
 use crate::app::control::{self, Request, Response};
 use crate::app::desk::Desk;
 use crate::app::run::{Shared, hear, intake, resolve, work};
+use crate::app::{drop_folder, hooks, poller};
 use crate::app::{heartbeat, lock};
-use crate::app::{hooks, poller};
 use crate::clock::{Clock, Correction, random_seed};
 use crate::config::Settings;
 use crate::gateway::Provider;
@@ -14,6 +14,8 @@ use crate::store::{Place, Store, StoreError};
 use clap::Parser;
 use sd_notify::NotifyState;
 use std::cell::OnceCell;
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::rc::Rc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -71,7 +73,9 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
     })?;
     let shared = Shared::new(Rc::clone(desk), crate::gateway::Gateway::Provider(Rc::new(provider)));
     let place = setting.place(&settings);
-    let done = LocalSet::new().run_until(Box::pin(all_parts(&shared, &database, &place, listener, control))).await;
+    let own = program(setting);
+    let parts = all_parts(&shared, &database, &place, &own, listener, control);
+    let done = LocalSet::new().run_until(Box::pin(parts)).await;
     let _ = std::fs::remove_file(&socket);
     done
 }
@@ -92,9 +96,21 @@ async fn opened(setting: &Setting, settings: &Settings) -> Result<Store, Failure
 fn agreement(desk: &Desk, provider: &Provider) -> String {
     let mut alike = desk.settings.clone();
     alike.database = String::new();
-    (alike.hooks, alike.socket, alike.gateway.callback_url) = (None, None, None);
+    (alike.hooks, alike.socket, alike.gateway.callback_url, alike.drop) = (None, None, None, None);
     alike.gateway.secrets.clear(); // where they are may differ; what they are may not
     desk.store.agreement(&[&format!("{alike:?}"), &provider.fingerprint()])
+}
+
+/// How to start this program once more, with the same settings.
+fn program(setting: &Setting) -> Vec<OsString> {
+    let mut words: Vec<OsString> = std::env::current_exe().into_iter().map(PathBuf::into_os_string).collect();
+    for (word, value) in [
+        ("--config", setting.file().map(PathBuf::into_os_string)),
+        ("--database", setting.database.as_ref().map(OsString::from)),
+    ] {
+        words.extend(value.into_iter().flat_map(|value| [OsString::from(word), value]));
+    }
+    words
 }
 
 /// To standard error, which the service manager keeps; `RUST_LOG` says how much.
@@ -109,6 +125,7 @@ async fn all_parts(
     shared: &Shared,
     database: &str,
     place: &Place,
+    program: &[OsString],
     listener: Option<TcpListener>,
     control: tokio::net::UnixListener,
 ) -> Done {
@@ -155,6 +172,7 @@ async fn all_parts(
         hear(shared),
         intake(shared, waiting),
         polling,
+        drop_folder::watch(shared, program),
         commands,
         heartbeat::watchdog(shared),
         end_on_signal(shared),

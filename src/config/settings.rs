@@ -25,12 +25,27 @@ pub struct Settings {
     pub hooks: Option<SocketAddr>,
     /// The control socket; none: beside the database.
     pub socket: Option<PathBuf>,
+    /// Files that are laid in here are imported; none: nowhere.
+    pub drop: Option<DropFolder>,
     /// The only numbers that `send-test` may text.
     pub testers: Vec<Phone>,
     /// What one can opt in to.
     pub lists: Vec<List>,
     /// The words we listen for.
     pub listening: Listening,
+}
+
+/// A folder for admins without a shell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DropFolder {
+    /// Where.
+    pub folder: PathBuf,
+    /// The list its files are for; none: the only one there is.
+    pub list: Option<String>,
+    /// Who answers for it, for the ledger.
+    pub by: String,
+    /// Files are looked at and reported on, and change nothing.
+    pub dry_run: bool,
 }
 
 impl Settings {
@@ -42,6 +57,7 @@ impl Settings {
             gateway: GatewaySettings::default(),
             hooks: None,
             socket: None,
+            drop: None,
             testers: Vec::new(),
             lists: Vec::new(),
             listening: Listening::default(),
@@ -90,6 +106,9 @@ fn overlay(settings: &mut Settings, source: &str) -> Vec<Problem> {
             settings.socket = Some(PathBuf::from(path));
         }
         service.finish();
+    }
+    if let Some(drop) = reader.table("drop") {
+        settings.drop = read_drop(&drop);
     }
     if let Some(testers) = reader.table("testers") {
         read_testers(&testers, settings);
@@ -149,6 +168,15 @@ fn read_hooks(table: &Reader<'_>, settings: &mut Settings) {
         }
     }
     table.finish();
+}
+
+fn read_drop(table: &Reader<'_>) -> Option<DropFolder> {
+    let said = |key| table.text(key).map(|(text, _)| text).filter(|text| !text.is_empty());
+    let folder = said("folder").map(PathBuf::from);
+    let (list, by) = (said("list"), said("by").unwrap_or_else(|| "drop folder".to_owned()));
+    let dry_run = table.flag("dry_run").unwrap_or(true);
+    table.finish();
+    folder.map(|folder| DropFolder { folder, list, by, dry_run })
 }
 
 /// Read after `[numbers]`, whatever their order in the file: its rules say which numbers may be testers.

@@ -13,6 +13,7 @@ mod row;
 mod text;
 
 pub use headings::Headings;
+pub(in crate::app) use refused::private_csv;
 pub use refused::{RefusedRows, neutral};
 pub use row::{Reading, RowProblem, Stated};
 
