@@ -7,6 +7,7 @@ mod program {
     pub mod commands;
     pub mod demo;
     pub mod doubts;
+    pub mod import;
     pub mod vectors;
 }
 

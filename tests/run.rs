@@ -9,6 +9,7 @@ mod tls;
 
 mod run {
     mod doubts;
+    mod drop_folder;
     pub mod service;
     pub mod sink;
 }

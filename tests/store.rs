@@ -33,6 +33,7 @@ mod store {
     mod edges;
     mod fence;
     mod guards;
+    mod imports;
     mod made;
     mod opening;
     mod races;

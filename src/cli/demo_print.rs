@@ -49,7 +49,7 @@ fn spreadsheet(told: &Told) {
         report.rows,
         of(Verdict::New),
         of(Verdict::NewPending),
-        report.duplicates,
+        report.duplicates + report.other_names,
         report.refused
     );
     for problem in &report.problems {
