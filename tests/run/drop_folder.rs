@@ -62,7 +62,10 @@ fn rows_travel_through_the_running_service_and_its_memory_stays_where_it_is() {
     fs::write(&file, format!("phone,name,consent source,consent date,wording\n{rows}")).unwrap();
     let output = installation.run(&["import", "big.csv", "--json"]);
     let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((output.status.code(), &told["counts"]["new"], &told["counts"]["refused"]), (Some(3), &599.into(), &20_000.into()));
+    assert_eq!(
+        (output.status.code(), &told["counts"]["new"], &told["counts"]["refused"]),
+        (Some(3), &599.into(), &20_000.into())
+    );
     assert_eq!(told["problems"].as_array().unwrap().len(), 100, "the rest are in the file");
     let handed_back = fs::read_to_string(installation.path().join("big.csv.refused.csv")).unwrap();
     assert_eq!(handed_back.lines().count(), 20_001);

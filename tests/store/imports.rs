@@ -191,7 +191,7 @@ const NASTY: [&str; 20] = [
 async fn what_goes_out_comes_in_again_unchanged(world: &World) {
     let desk = desk(world).await;
     let mut random = fastrand::Rng::with_seed(7);
-    let mut one = |random: &mut fastrand::Rng| -> String {
+    let one = |random: &mut fastrand::Rng| -> String {
         let words: Vec<&str> = (0..random.usize(1..3)).map(|_| NASTY[random.usize(..NASTY.len())]).collect();
         words.join(" ")
     };
