@@ -46,10 +46,12 @@ impl Seen {
         };
         let number = Self::number(&row.phone);
         let at = self.place(number);
-        let [_, _, _, _, _, _, _, a, b, c, d, e, f] = self.0[at];
         if self.0[at][..7] != [0; 7] {
-            let first = u16::from_le_bytes([e, f]);
-            return Some((u64::from(u32::from_le_bytes([a, b, c, d])), name != 0 && first != 0 && name != first));
+            let read = |range: std::ops::Range<usize>| {
+                self.0[at][range].iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
+            };
+            let (line, first) = (read(7..11), read(11..13));
+            return Some((line, name != 0 && first != 0 && u64::from(name) != first));
         }
         let line = u32::try_from(row.line).unwrap_or(u32::MAX);
         self.0[at][..7].copy_from_slice(&number.to_le_bytes()[..7]);

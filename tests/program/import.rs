@@ -196,7 +196,9 @@ fn memory_does_not_grow_with_the_file() {
     let folder = installation();
     let most = |name: &str, rows: usize| {
         let good = |n: usize| format!("07700 900{:03},Parent,form,2021-11-17,1\n", n % 1000);
-        let row = |n: usize| if n % 50 == 0 { good(n) } else { format!("n/a,{},form,2021-11-17,1\n", "x".repeat(100)) };
+        let row = |n: usize| {
+            if n.is_multiple_of(50) { good(n) } else { format!("n/a,{},form,2021-11-17,1\n", "x".repeat(100)) }
+        };
         let text: String = (0..rows).map(row).collect();
         fs::write(folder.path().join(name), format!("phone,name,consent source,consent date,wording\n{text}")).unwrap();
         let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_ringround"))

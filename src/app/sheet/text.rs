@@ -54,8 +54,10 @@ pub(super) fn survey(input: &mut Input) -> io::Result<Survey> {
             begun = true;
         }
         hash.update(bytes);
-        feeds += bytes.iter().filter(|b| **b == b'\n').count() as u64;
-        returns += bytes.iter().filter(|b| **b == b'\r').count() as u64;
+        for byte in bytes {
+            feeds += u64::from(*byte == b'\n');
+            returns += u64::from(*byte == b'\r');
+        }
         if let Some(decoder) = &mut strict {
             into.clear();
             let (result, _) = decoder.decode_to_string_without_replacement(bytes, &mut into, read == 0);
@@ -115,6 +117,9 @@ enum End {
     Beyond,
 }
 
+/// A row's number, where it stands in the text, and what is wrong with it.
+type Cut = (u64, std::ops::Range<usize>, Option<Wrong>);
+
 impl TextRows {
     pub(super) fn new(mut input: Input, survey: &Survey) -> io::Result<Self> {
         input.seek(SeekFrom::Start(0))?;
@@ -151,8 +156,8 @@ impl TextRows {
         Ok(Some(RawRow { line, cells, wrong }))
     }
 
-    /// Cuts one row off: its number, where it stands in `text`, and what is wrong with it.
-    fn cut(&mut self) -> io::Result<Option<(u64, std::ops::Range<usize>, Option<Wrong>)>> {
+    /// Cuts one row off.
+    fn cut(&mut self) -> io::Result<Option<Cut>> {
         loop {
             if self.at >= self.text.len() && self.ended {
                 return Ok(None);
