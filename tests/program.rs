@@ -8,6 +8,7 @@ mod program {
     pub mod consent;
     pub mod demo;
     pub mod doubts;
+    pub mod import;
     pub mod vectors;
 }
 

@@ -9,6 +9,7 @@ mod tls;
 
 mod run {
     mod doubts;
+    mod drop_folder;
     mod inbox;
     mod privacy;
     pub mod service;

@@ -35,6 +35,7 @@ mod store {
     mod fence;
     mod forgetting;
     mod guards;
+    mod imports;
     mod ledger;
     mod made;
     mod opening;

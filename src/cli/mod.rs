@@ -4,6 +4,7 @@ mod campaign;
 mod check;
 mod consent;
 mod contacts;
+mod contacts_file;
 mod demo;
 mod demo_print;
 mod doctor;
@@ -13,9 +14,11 @@ mod forget;
 mod forward;
 mod gateway;
 mod import;
+mod import_print;
 mod inbox;
 mod inspect;
 mod inspect_jsonl;
+mod load_rows;
 mod migrate;
 mod pause;
 mod plan;
@@ -60,8 +63,11 @@ enum Command {
     Demo(demo::Args),
     /// Check settings and campaign files: no database, no network
     Check(check::Args),
-    /// Load contacts from a spreadsheet saved as .csv or .tsv
-    Import(import::Args),
+    /// Load contacts from a spreadsheet: .csv, .tsv, .xlsx, .ods; look at imports, and undo them
+    Import(Box<import::Args>),
+    /// Rows of a spreadsheet, as `import` hands them to the running service
+    #[command(hide = true)]
+    LoadRows(load_rows::Args),
     /// Apply, look at, start and steer campaigns
     #[command(subcommand)]
     Campaign(campaign::Args),
@@ -106,7 +112,8 @@ impl Command {
     /// Does it change the database? Then the running service carries it out.
     fn changes(&self) -> bool {
         match self {
-            Self::Import(args) => !args.dry_run,
+            Self::Import(args) => args.changes(),
+            Self::LoadRows(_) => true,
             Self::Campaign(args) => args.changes(),
             Self::Contacts(args) => args.changes(),
             Self::Consent(args) => args.changes(),
@@ -122,7 +129,6 @@ impl Command {
     /// Does it ask about numbers without a contact? Where the key of their hashes is the service's alone, it answers.
     fn asks_numbers(&self) -> bool {
         match self {
-            Self::Import(args) => args.dry_run,
             Self::Consent(args) => args.asks_numbers(),
             _ => false,
         }
@@ -161,7 +167,8 @@ async fn execute(setting: &Setting, command: Command) -> Done {
     match command {
         Command::Demo(args) => demo::run(setting, args).await,
         Command::Check(args) => check::run(setting, &args),
-        Command::Import(args) => import::run(setting, args).await,
+        Command::Import(args) => import::run(setting, *args).await,
+        Command::LoadRows(args) => load_rows::run(setting, args).await,
         Command::Campaign(args) => campaign::run(setting, args).await,
         Command::Plan(args) => plan::run(setting, args).await,
         Command::Contacts(args) => contacts::run(setting, args).await,

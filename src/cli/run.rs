@@ -1,13 +1,13 @@
 //! `ringround run`: the service. Says what is wrong before it starts, and nothing is half started.
 
 use super::setting::{Asked, Setting};
-use super::{Cli, Done, Failure, execute, gateway, voice};
+use super::{Cli, Command, Done, Failure, execute, gateway, voice};
 use crate::app::control::{self, Request, Response};
 use crate::app::desk::Desk;
 use crate::app::forget::forget;
 use crate::app::run::{Shared, hear, intake, resolve, work};
+use crate::app::{drop_folder, hooks, poller};
 use crate::app::{heartbeat, lock};
-use crate::app::{hooks, poller};
 use crate::clock::{Clock, Correction, random_seed};
 use crate::config::Settings;
 use crate::config::credentials::read_secret;
@@ -19,6 +19,8 @@ use crate::store::{Place, Store, StoreError};
 use clap::Parser;
 use sd_notify::NotifyState;
 use std::cell::OnceCell;
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::rc::Rc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -77,7 +79,9 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
     })?;
     let shared = Shared::new(Rc::clone(desk), crate::gateway::Gateway::Provider(Rc::new(provider)));
     let place = setting.place(&settings);
-    let done = LocalSet::new().run_until(Box::pin(all_parts(&shared, &database, &place, listener, control))).await;
+    let own = program(setting);
+    let parts = all_parts(&shared, &database, &place, &own, listener, control);
+    let done = LocalSet::new().run_until(Box::pin(parts)).await;
     let _ = std::fs::remove_file(&socket);
     done
 }
@@ -136,10 +140,22 @@ async fn suppressions(desk: &Desk, adopted: bool) -> Result<(), Failure> {
 fn agreement(desk: &Desk, provider: &Provider) -> String {
     let mut alike = desk.settings.clone();
     alike.database = String::new();
-    (alike.hooks, alike.socket, alike.gateway.callback_url) = (None, None, None);
+    (alike.hooks, alike.socket, alike.gateway.callback_url, alike.drop) = (None, None, None, None);
     alike.suppression_key = None; // whoever has another one has not come this far
     alike.gateway.secrets.clear(); // where they are may differ; what they are may not
     desk.store.agreement(&[&format!("{alike:?}"), &provider.fingerprint()])
+}
+
+/// How to start this program once more, with the same settings.
+fn program(setting: &Setting) -> Vec<OsString> {
+    let mut words: Vec<OsString> = std::env::current_exe().into_iter().map(PathBuf::into_os_string).collect();
+    for (word, value) in [
+        ("--config", setting.file().map(PathBuf::into_os_string)),
+        ("--database", setting.database.as_ref().map(OsString::from)),
+    ] {
+        words.extend(value.into_iter().flat_map(|value| [OsString::from(word), value]));
+    }
+    words
 }
 
 /// To standard error, which the service manager keeps; `RUST_LOG` says how much.
@@ -154,6 +170,7 @@ async fn all_parts(
     shared: &Shared,
     database: &str,
     place: &Place,
+    program: &[OsString],
     listener: Option<TcpListener>,
     control: tokio::net::UnixListener,
 ) -> Done {
@@ -200,6 +217,7 @@ async fn all_parts(
         hear(shared),
         intake(shared, waiting),
         polling,
+        drop_folder::watch(shared, program),
         commands,
         heartbeat::watchdog(shared),
         end_on_signal(shared),
@@ -255,6 +273,7 @@ async fn carry_out(shared: &Shared, database: &str, request: Request) -> Respons
         desk: OnceCell::from(Rc::clone(&shared.desk)),
         asked: Some(asked),
     };
+    let is_part = matches!(cli.command, Command::LoadRows(_));
     let (code, captured) = voice::captured(async {
         match Box::pin(execute(&setting, cli.command)).await {
             Ok(code) => code,
@@ -263,6 +282,8 @@ async fn carry_out(shared: &Shared, database: &str, request: Request) -> Respons
     })
     .await;
     shared.wake.notify_one();
-    tracing::info!("a command was carried out: exit code {code}");
+    if !is_part || code != 0 {
+        tracing::info!("a command was carried out: exit code {code}"); // of a spreadsheet, not each of a thousand parts
+    }
     Response { code, out: captured.out, err: captured.err }
 }

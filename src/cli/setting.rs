@@ -180,6 +180,12 @@ pub(super) fn user(setting: &Setting) -> String {
     setting.asked.as_ref().map_or_else(local_user, |asked| asked.user.clone())
 }
 
+/// The same, where somebody else says so: both are kept.
+pub(super) fn user_as(setting: &Setting, said: Option<&str>) -> String {
+    let typed = user(setting);
+    said.map_or(typed.clone(), |name| format!("admin:{name} (typed by {})", typed.trim_start_matches("admin:")))
+}
+
 /// The user of this process, or who became it by sudo.
 pub(super) fn local_user() -> String {
     let name = std::env::var("SUDO_USER").ok().or_else(|| whoami::username().ok());

@@ -33,6 +33,8 @@ pub struct Settings {
     pub retention: Retention,
     /// Where the key of number hashes is kept; none: in the database.
     pub suppression_key: Option<SecretPlace>,
+    /// Files that are laid in here are imported; none: nowhere.
+    pub drop: Option<DropFolder>,
     /// The only numbers that `send-test` may text.
     pub testers: Vec<Phone>,
     /// What one can opt in to.
@@ -63,6 +65,19 @@ impl Words {
     }
 }
 
+/// A folder for admins without a shell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DropFolder {
+    /// Where.
+    pub folder: PathBuf,
+    /// The list its files are for; none: the only one there is.
+    pub list: Option<String>,
+    /// Who answers for it, for the ledger.
+    pub by: String,
+    /// Files are looked at and reported on, and change nothing.
+    pub dry_run: bool,
+}
+
 impl Settings {
     /// Reads the defaults, then `source` over them. All problems are of `source`.
     pub fn read(source: &str) -> (Self, Vec<Problem>) {
@@ -75,6 +90,7 @@ impl Settings {
             zone: TimeZone::UTC,
             retention: Retention::default(),
             suppression_key: None,
+            drop: None,
             testers: Vec::new(),
             lists: Vec::new(),
             listening: Listening::default(),
@@ -134,6 +150,9 @@ fn overlay(settings: &mut Settings, source: &str) -> Vec<Problem> {
     }
     if let Some(suppression) = reader.table("suppression") {
         settings.suppression_key = suppression_key(&suppression);
+    }
+    if let Some(drop) = reader.table("drop") {
+        settings.drop = read_drop(&drop);
     }
     if let Some(testers) = reader.table("testers") {
         read_testers(&testers, settings);
@@ -214,6 +233,15 @@ pub fn wording_place(source: &str, list: &str) -> Option<Place> {
     let DeValue::Table(of) = value else { return Some(at) };
     let wording = Reader::new(of, at, &problems).text("wording").map(|(_, at)| at);
     Some(wording.unwrap_or(at))
+}
+
+fn read_drop(table: &Reader<'_>) -> Option<DropFolder> {
+    let said = |key| table.text(key).map(|(text, _)| text).filter(|text| !text.is_empty());
+    let folder = said("folder").map(PathBuf::from);
+    let (list, by) = (said("list"), said("by").unwrap_or_else(|| "drop folder".to_owned()));
+    let dry_run = table.flag("dry_run").unwrap_or(true);
+    table.finish();
+    folder.map(|folder| DropFolder { folder, list, by, dry_run })
 }
 
 /// Read after `[numbers]`, whatever their order in the file: its rules say which numbers may be testers.

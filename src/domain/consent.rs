@@ -55,6 +55,10 @@ pub enum EventKind {
     Asked,
     /// Name, language, internet or tags were changed.
     Changed,
+    /// No longer in a file that replaces the list's: not texted any more.
+    Removed,
+    /// An import was undone: the consent it gave no longer counts.
+    Undone,
     /// Said DONE.
     Done,
     /// A text that may mean "stop": held until a person looks.
@@ -96,6 +100,8 @@ impl EventKind {
             Self::Pending => "pending",
             Self::Asked => "asked",
             Self::Changed => "changed",
+            Self::Removed => "removed",
+            Self::Undone => "undone",
             Self::Done => "done",
             Self::Held => "held",
             Self::Unheld => "unheld",

@@ -88,6 +88,7 @@ impl Store {
             Change::InboundReceived { text, contact, meaning, needs_person } => {
                 receive(tx, text, *contact, meaning, *needs_person).await
             }
+            Change::Import(note) => super::imports::note(tx, note).await,
             Change::InboundClosed { inbound, at } => tx.run(CLOSE_INBOUND, args![*inbound, *at]).await,
             Change::CampaignApplied { id, list, source, revision, at } => {
                 apply_campaign(tx, id, list, source, *revision, *at).await

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The newest migration this program knows.
-pub const SCHEMA_VERSION: i64 = 3;
+pub const SCHEMA_VERSION: i64 = 4;
 
 /// Where a database is. The address of a PostgreSQL server may hold a password: it is never printed.
 #[derive(Clone, Debug)]
@@ -78,6 +78,7 @@ fn migrator() -> Migrator {
         (1, "first", include_str!("../../migrations/0001_first.sql")),
         (2, "workers", include_str!("../../migrations/0002_workers.sql")),
         (3, "ledger", include_str!("../../migrations/0003_ledger.sql")),
+        (4, "imports", include_str!("../../migrations/0004_imports.sql")),
     ];
     let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
         Migration::new(version, Cow::Borrowed(name), MigrationType::Simple, sql.into_sql_str(), false)

@@ -146,6 +146,7 @@ impl Model {
                 self.inbounds.insert(key, row);
                 1
             }
+            Change::Import(_) => 1, // what is kept of it decides nothing here
             Change::InboundClosed { inbound, at } => {
                 let waiting = self.inbounds.values_mut().find(|row| row.text.id == *inbound && row.needs_person);
                 waiting.map_or(0, |row| {
