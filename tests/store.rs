@@ -33,6 +33,7 @@ mod store {
     mod edges;
     mod fence;
     mod forgetting;
+    mod gateway_optouts;
     mod guards;
     mod ledger;
     mod made;
