@@ -34,6 +34,7 @@ mod store {
     mod edges;
     mod fence;
     mod forgetting;
+    mod gateway_optouts;
     mod guards;
     mod imports;
     mod ledger;

@@ -69,20 +69,8 @@ impl Store {
                 tx.run(SET_STANDING, args![*contact, list, standing.as_str(), *at, *unless_out]).await
             }
             Change::LeftAllLists { contact, at } => tx.run(LEAVE_ALL, args![*contact, *at]).await,
-            Change::Suppressed { contact, reason, at } => {
-                let rows = tx.rows(SUPPRESS, args![reason, *at, *contact]).await?;
-                for row in &rows {
-                    tx.note_suppressed(&row.text(0)?, row.int(1)?, *at, false);
-                }
-                Ok(rows.len() as u64)
-            }
-            Change::SuppressionLifted { contact } => {
-                let rows = tx.rows(LIFT_SUPPRESSION, args![*contact]).await?;
-                for row in &rows {
-                    tx.note_lifted(&row.text(0)?);
-                }
-                Ok(rows.len() as u64)
-            }
+            Change::Suppressed { contact, reason, at } => suppress(tx, *contact, reason, *at).await,
+            Change::SuppressionLifted { contact } => lift(tx, *contact).await,
             Change::DoneSaid { contact, campaign, at } => tx.run(SAY_DONE, args![*contact, campaign, *at]).await,
             Change::Recorded(event) => record(tx, event).await,
             Change::InboundReceived { text, contact, meaning, needs_person } => {
@@ -204,6 +192,22 @@ async fn add_contact(tx: &mut Tx, contact: &Contact, hash: &str, key_version: i6
         ],
     )
     .await
+}
+
+async fn suppress(tx: &mut Tx, contact: Id, reason: &str, at: Timestamp) -> Result<u64, StoreError> {
+    let rows = tx.rows(SUPPRESS, args![reason, at, contact]).await?;
+    for row in &rows {
+        tx.note_suppressed(&row.text(0)?, row.int(1)?, at, false);
+    }
+    Ok(rows.len() as u64)
+}
+
+async fn lift(tx: &mut Tx, contact: Id) -> Result<u64, StoreError> {
+    let rows = tx.rows(LIFT_SUPPRESSION, args![contact]).await?;
+    for row in &rows {
+        tx.note_lifted(&row.text(0)?);
+    }
+    Ok(rows.len() as u64)
 }
 
 async fn change_contact(tx: &mut Tx, contact: &Contact) -> Result<u64, StoreError> {

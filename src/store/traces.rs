@@ -84,10 +84,13 @@ pub fn traces(database: &Path, words: &[String]) -> io::Result<Traces> {
     Ok(traces)
 }
 
+/// Device and number of a file, and the file.
+type Kept = ((u64, u64), Arc<File>);
+
 /// The database's own file is opened once and never closed again: whoever closes any handle of a file gives up all locks
 /// that the process has on it (POSIX), SQLite's as well, and the next program to open it would take the file for nobody's.
 fn opened(path: &Path, is_database: bool) -> io::Result<Arc<File>> {
-    static KEPT: Mutex<Vec<((u64, u64), Arc<File>)>> = Mutex::new(Vec::new());
+    static KEPT: Mutex<Vec<Kept>> = Mutex::new(Vec::new());
     if !is_database {
         return File::open(path).map(Arc::new);
     }

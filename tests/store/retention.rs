@@ -3,12 +3,17 @@
 use crate::store::made::{CAMPAIGN, inbound, phone};
 use crate::support::{World, both_engines};
 use jiff::SignedDuration;
+use ringround::app::desk::Desk;
+use ringround::app::retention::Sweeper;
+use ringround::clock::{Clock, VirtualClock};
+use ringround::config::Settings;
 use ringround::domain::campaign::CampaignState;
 use ringround::domain::change::Change;
 use ringround::domain::consent::{Event, EventKind};
 use ringround::domain::message::{NewMessage, State};
+use ringround::store::Store;
 
-both_engines! { texts_that_are_too_old_are_emptied, the_rest_goes_by_age, one_worker_has_the_night }
+both_engines! { texts_that_are_too_old_are_emptied, the_rest_goes_by_age, one_worker_has_the_night, the_night_is_kept_and_made_up_for }
 
 async fn ended(world: &World, text: NewMessage, days: i64) -> i64 {
     let at = (world.now - SignedDuration::from_hours(24 * days)).as_millisecond();
@@ -86,4 +91,39 @@ async fn one_worker_has_the_night(world: &World) {
     assert!(second.end_night(&theirs, "two texts").await.unwrap());
     assert_eq!(world.store.last_night().await.unwrap().unwrap().removed, "two texts");
     assert!(world.store.take_night(night, now + SignedDuration::from_hours(1)).await.unwrap().is_none(), "done");
+}
+
+/// The sweeper itself, night after night, on a clock of ours.
+async fn the_night_is_kept_and_made_up_for(world: &World) {
+    let (settings, problems) = Settings::read(include_str!("../../config/demo.toml"));
+    assert!(problems.is_empty() && settings.retention.message_bodies == Some(30));
+    let clock = VirtualClock::new(world.now);
+    let store = Store::open(&world.place).await.unwrap();
+    let desk = Desk::new(store, Clock::Virtual(clock.clone()), settings);
+    let family = world.family(1).await;
+    let (old, recent) = (world.answer(family, "help"), world.answer(family, "done"));
+    let (old, recent) = (ended(world, old, 29).await, ended(world, recent, 0).await);
+    let text = inbound(world.id(), &phone(1), "long-ago", "words", world.now - SignedDuration::from_hours(24 * 100));
+    world
+        .done(vec![Change::InboundReceived { text, contact: Some(family), meaning: "help", needs_person: false }])
+        .await;
+    let mut sweeper = Sweeper::default();
+    while sweeper.turn(&desk).await.unwrap() {}
+    assert_eq!(world.store.last_night().await.unwrap(), None, "a new database begins with the next night");
+    // The service was down for two nights: they are made up for in one.
+    clock.advance_to(world.now + SignedDuration::from_hours(50));
+    let mut turns = 0;
+    let mut sweeper = Sweeper::default();
+    while sweeper.turn(&desk).await.unwrap() {
+        turns += 1;
+    }
+    assert!(turns >= 6, "a piece in each turn: {turns}");
+    let night = world.store.last_night().await.unwrap().unwrap();
+    assert_eq!(night.due.to_string(), "2022-01-26T03:00:00Z");
+    assert!(night.removed.starts_with("the texts of 1 messages, 1 received texts, 0 reports"), "{}", night.removed);
+    let empty = async |id: i64| world.number(&format!("SELECT body_id FROM messages WHERE id = {id}")).await == Some(0);
+    assert!(empty(old).await && !empty(recent).await);
+    assert_eq!(world.number("SELECT COUNT(*) FROM events WHERE kind = 'swept'").await, Some(1));
+    clock.advance_to(world.now + SignedDuration::from_hours(52));
+    assert!(!sweeper.turn(&desk).await.unwrap(), "once a night");
 }
