@@ -33,7 +33,7 @@ const STUB: &str =
     "UPDATE contacts SET phone = 'forgotten:' || CAST(id AS TEXT), phone_hash = 'forgotten:' || CAST(id AS TEXT),
       name = NULL, language = NULL, internet = 'unknown', tags = '', held_for = 'forgotten' WHERE id = $1";
 /// What hangs on a contact, and how it goes. `$1` is the contact. In the order of what refers to what.
-const ERASE: [&str; 7] = [
+const ERASE: [&str; 8] = [
     "DELETE FROM reports WHERE message_id IN (SELECT id FROM messages WHERE contact_id = $1)",
     "UPDATE messages SET body_id = 0, reason = CASE WHEN reason IS NULL THEN NULL ELSE 'forgotten' END
      WHERE contact_id = $1 AND (body_id <> 0 OR reason <> 'forgotten')",
@@ -41,6 +41,7 @@ const ERASE: [&str; 7] = [
     "DELETE FROM event_details WHERE event_id IN
        (SELECT id FROM events WHERE contact_id = $1 AND kind <> 'erased' AND seal IS NOT NULL)",
     "DELETE FROM dones WHERE contact_id = $1",
+    "DELETE FROM import_rows WHERE contact_id = $1",
     "DELETE FROM consents WHERE contact_id = $1",
     STUB,
 ];
@@ -52,6 +53,7 @@ const LEFT_OVER: &str = "SELECT c.id FROM contacts c WHERE c.phone LIKE 'forgott
       (EXISTS (SELECT 1 FROM messages m WHERE m.contact_id = c.id AND (m.body_id <> 0 OR m.reason <> 'forgotten'
          OR m.state IN ('queued', 'held', 'in_doubt', 'unresolved')))
        OR EXISTS (SELECT 1 FROM inbounds i WHERE i.contact_id = c.id AND i.sender <> '')
+       OR EXISTS (SELECT 1 FROM import_rows r WHERE r.contact_id = c.id)
        OR EXISTS (SELECT 1 FROM events e JOIN event_details d ON d.event_id = e.id
          WHERE e.contact_id = c.id AND e.kind <> 'erased'))
     ORDER BY c.id LIMIT 100";

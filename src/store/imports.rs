@@ -103,8 +103,9 @@ impl Store {
 
     /// Which people have joined a list by their own text since, or by another way than a file.
     pub async fn joined_since(&self, list: &str, since: Timestamp) -> Result<HashSet<Id>, StoreError> {
-        let sql = "SELECT DISTINCT contact_id FROM events
-             WHERE list = $1 AND kind = 'opted_in' AND at >= $2 AND source NOT LIKE 'file %' AND contact_id IS NOT NULL
+        let sql = "SELECT DISTINCT e.contact_id FROM events e JOIN event_details d ON d.event_id = e.id
+             WHERE e.list = $1 AND e.kind = 'opted_in' AND e.at >= $2 AND d.source NOT LIKE 'file %'
+               AND e.contact_id IS NOT NULL
              UNION SELECT DISTINCT contact_id FROM inbounds
              WHERE meaning = 'join' AND received_at >= $2 AND contact_id IS NOT NULL";
         let rows = self.db.rows(sql, args![list, since]).await?;
@@ -115,8 +116,9 @@ impl Store {
     pub async fn in_by_file(&self, list: &str, after: Id, limit: i64) -> Result<Vec<(Id, Phone)>, StoreError> {
         let sql = "SELECT k.contact_id, c.phone FROM consents k JOIN contacts c ON c.id = k.contact_id
              WHERE k.list = $1 AND k.standing = 'in' AND k.contact_id > $2
-               AND NOT EXISTS (SELECT 1 FROM events e WHERE e.contact_id = k.contact_id AND e.list = k.list
-                 AND e.kind = 'opted_in' AND e.source NOT LIKE 'file %')
+               AND NOT EXISTS (SELECT 1 FROM events e JOIN event_details d ON d.event_id = e.id
+                 WHERE e.contact_id = k.contact_id AND e.list = k.list AND e.kind = 'opted_in'
+                   AND d.source NOT LIKE 'file %')
                AND NOT EXISTS (SELECT 1 FROM inbounds i WHERE i.contact_id = k.contact_id AND i.meaning = 'join')
              ORDER BY k.contact_id LIMIT $3";
         let rows = self.db.rows(sql, args![list, after, limit]).await?;
@@ -126,8 +128,9 @@ impl Store {
 
     /// By which words somebody is in a list: source, wording and instant of the last opt-in.
     pub async fn last_opt_in(&self, contact: Id, list: &str) -> Result<Option<OptIn>, StoreError> {
-        let sql = "SELECT source, evidence, wording, at FROM events
-            WHERE contact_id = $1 AND list = $2 AND kind = 'opted_in' ORDER BY at DESC, id DESC LIMIT 1";
+        let sql = "SELECT d.source, d.evidence, e.wording, e.at FROM events e
+            JOIN event_details d ON d.event_id = e.id
+            WHERE e.contact_id = $1 AND e.list = $2 AND e.kind = 'opted_in' ORDER BY e.at DESC, e.id DESC LIMIT 1";
         let rows = self.db.rows(sql, args![contact, list]).await?;
         let read = |row: &super::Row| {
             Ok(OptIn {

@@ -50,10 +50,10 @@ pub(super) struct Entry {
 }
 
 pub(super) struct Details {
-    salt: Option<String>,
-    phone: Option<String>,
-    source: String,
-    evidence: Option<String>,
+    pub(super) salt: Option<String>,
+    pub(super) phone: Option<String>,
+    pub(super) source: String,
+    pub(super) evidence: Option<String>,
 }
 
 const ENTRY: &str = "SELECT e.id, e.at, e.kind, e.contact_id, e.list, e.campaign, e.actor, e.wording, e.seal, e.digest,
@@ -68,7 +68,7 @@ impl Store {
     /// Seals what no seal holds yet, at most one seal's worth: the new head, if there was anything. `seed`: 32 random
     /// bytes, for salts. Two who seal at once wait for one another.
     pub async fn seal(&self, seed: [u8; 32], now: Timestamp) -> Result<Option<Seal>, StoreError> {
-        if self.unsealed().await? == 0 {
+        if self.db.rows("SELECT id FROM events WHERE seal IS NULL ORDER BY id LIMIT 1", vec![]).await?.is_empty() {
             return Ok(None); // without taking a lock
         }
         let mut tx = self.db.begin().await?;

@@ -18,6 +18,7 @@ mod ledger;
 mod line;
 mod meta;
 mod open;
+mod packed;
 mod pages;
 mod pulse;
 mod retention;

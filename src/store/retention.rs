@@ -49,7 +49,7 @@ const DROP_REPORTS: &str =
 /// What proves a consent, and that somebody was forgotten, is never too old.
 const DROP_DETAILS: &str = "DELETE FROM event_details WHERE event_id IN
     (SELECT e.id FROM events e JOIN event_details d ON d.event_id = e.id
-     WHERE e.seal IS NOT NULL AND e.at < $1 AND e.kind NOT IN ('opted_in', 'opted_out', 'pending', 'erased') LIMIT $2)";
+     WHERE e.seal IS NOT NULL AND e.at < $1 AND e.kind NOT IN ('asked', 'opted_in', 'opted_out', 'pending', 'erased') LIMIT $2)";
 
 impl Store {
     /// Takes the sweep that is due at `due`, if nobody has done it or is doing it. A new database begins with the next night.

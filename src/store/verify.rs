@@ -6,6 +6,9 @@ use super::{Row, Store, StoreError};
 use crate::domain::ids::Id;
 use jiff::Timestamp;
 
+/// Seals looked at in one read.
+const AT_ONCE: i64 = 4;
+
 /// Where a chain is broken first. Nothing personal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broken {
@@ -42,15 +45,14 @@ impl Store {
         let mut found = Verified { unsealed: self.unsealed().await?, ..Verified::default() };
         let last = self.head().await?.map_or(0, |seal| seal.id);
         let mut chain = Chain { noted_found: noted.map(|_| false), ..Chain::default() };
-        let mut after = (0, 0);
-        while chain.broken.is_none() {
-            let page = self.page(after, last).await?;
-            let Some(end) = page.last() else { break };
-            let seals = self.seals(chain.seal, end.seal.unwrap_or(last)).await?;
-            after = (end.seal.unwrap_or(last), end.id);
+        let mut after = 0;
+        while chain.broken.is_none() && after < last {
+            let to = last.min(after + AT_ONCE);
+            let (page, seals) = (self.sealed_events(after, to).await?, self.seals(chain.seal, to).await?);
             for entry in &page {
                 chain.take(entry, &seals, noted);
             }
+            after = to;
         }
         if chain.broken.is_none() {
             let seals = self.seals(chain.seal, last).await?;
@@ -86,7 +88,7 @@ impl Store {
                    LEFT JOIN event_details d ON d.event_id = e.id
                    WHERE e.seal IS NOT NULL AND d.event_id IS NULL
                      AND NOT EXISTS (SELECT 1 FROM events f WHERE f.contact_id = e.contact_id AND f.kind = 'erased')
-                     AND (e.kind IN ('opted_in', 'opted_out', 'pending', 'erased')
+                     AND (e.kind IN ('asked', 'opted_in', 'opted_out', 'pending', 'erased')
                        OR e.at >= COALESCE((SELECT at FROM sweeps WHERE name = 'event_details'), 0))
                    ORDER BY e.seal, e.id LIMIT 1";
         let rows = self.db.rows(sql, vec![]).await?;

@@ -5,7 +5,7 @@ use crate::store::made::{CAMPAIGN, LIST, claimed, inbound, phone, request};
 use crate::support::{Engine, SEED, World, both_engines};
 use jiff::civil::date;
 use ringround::domain::campaign::CampaignState;
-use ringround::domain::change::{Change, Decision};
+use ringround::domain::change::{Change, Decision, ImportNote};
 use ringround::domain::consent::{Event, EventKind, Standing};
 use ringround::domain::contact::{Contact, ContactDraft, Edit, Internet, Permission};
 use ringround::domain::ids::Ids;
@@ -50,6 +50,12 @@ impl World {
             },
             self.stands(known.id, LIST, Standing::In),
             Change::DoneSaid { contact: known.id, campaign: CAMPAIGN.into(), at: self.now },
+            Change::Import(ImportNote::Row {
+                import: 1,
+                contact: known.id,
+                kind: "changed",
+                did: format!("{{{NAME}}}"),
+            }),
             Change::Recorded(joined.about(known.id, Some(LIST)).because(SAID)),
         ])
         .await;

@@ -9,7 +9,7 @@ use ringround::store::Broken;
 
 both_engines! {
     a_chain_holds_and_grows, what_was_changed_is_named, what_is_missing_is_noticed, late_events_are_in_the_next_seal,
-    two_sealers_are_harmless
+    two_sealers_are_harmless, whatever_somebody_typed_is_read_as_it_is
 }
 
 /// A contact, and `count` entries about it.
@@ -122,4 +122,20 @@ async fn two_sealers_are_harmless(world: &World) {
     let sealed: Vec<_> = futures_util::future::join_all(both).await.into_iter().filter_map(Result::unwrap).collect();
     assert_eq!(sealed.iter().map(|seal| seal.events).sum::<i64>(), 40);
     assert_eq!(broken(world).await, None);
+}
+
+/// The separators of the packed reading, in people's own words.
+async fn whatever_somebody_typed_is_read_as_it_is(world: &World) {
+    let typed = ["a\u{1f}b", "a\u{1e}b", "\u{1f}=\u{1f}=", "1\u{1f}2\u{1e}3", "=", "", "\u{1e}"];
+    for words in typed {
+        let event = Event::new(world.id(), world.now, EventKind::Changed, "admin:a", words).because(words);
+        world.store.commit_one(Change::Recorded(event).into(), world.now).await.unwrap();
+        let actor = Event::new(world.id(), world.now, EventKind::Changed, words, "x");
+        world.store.commit_one(Change::Recorded(actor).into(), world.now).await.unwrap();
+        assert_eq!(seal(world).await, 2);
+    }
+    let found = world.store.verify_ledger(None).await.unwrap();
+    assert_eq!((found.broken, found.events, found.seals), (None, 14, 7));
+    world.sql("UPDATE event_details SET evidence = 'b' WHERE evidence = '='").await;
+    assert_eq!(broken(world).await.unwrap().seal, 5);
 }
