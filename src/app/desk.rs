@@ -155,7 +155,8 @@ impl Desk {
     /// Remembers a revocation before it is committed; the sender looks right before the wire. Until [`Desk::revoked`] says
     /// that the store has it, no claim whatever has seen it.
     pub fn revoke(&self, contact: Id, revocation: Revocation) {
-        self.revocations().entry(contact).or_default().push((revocation, None));
+        // Room for one: an import that is undone revokes for a hundred thousand people at once.
+        self.revocations().entry(contact).or_insert_with(|| Vec::with_capacity(1)).push((revocation, None));
     }
 
     /// The store has what these contacts revoked: claims from now on see it there.
