@@ -265,22 +265,31 @@ impl<'a> Course<'a> {
             }
             return Ok(());
         }
-        let Some((run, _, _)) = self.seats.iter().find_map(|seat| seat.run.as_ref()) else { return Ok(()) };
+        // A person's command is carried out by the service, and may be what it dies in.
+        let Some(seat) = self.seats.iter().position(|seat| seat.run.is_some()) else { return Ok(()) };
+        let Some((run, _, switch)) = &self.seats[seat].run else { return Ok(()) };
         let at = run.desk.clock.now();
         let commit = async |change| run.desk.store.commit_one(Decision(vec![change]), at).await.map(|_| ());
         let steer = async |word| {
             let row = run.desk.store.campaign("drawn").await?.unwrap();
             steer(&run.desk, &row, word, BY).await.map(|_| ())
         };
-        let done = match deed {
-            Deed::PauseAll => commit(Change::Paused { pause: Pause::All, reason: "a person".into(), at }).await,
-            Deed::ResumeAll => commit(Change::Resumed { pause: Pause::All }).await,
-            Deed::PauseCampaign => steer(Steer::Pause).await,
-            Deed::ResumeCampaign => steer(Steer::Resume).await,
-            Deed::CancelCampaign => steer(Steer::Cancel).await,
-            Deed::Crash(..) => Ok(()),
+        let doing = async {
+            match deed {
+                Deed::PauseAll => commit(Change::Paused { pause: Pause::All, reason: "a person".into(), at }).await,
+                Deed::ResumeAll => commit(Change::Resumed { pause: Pause::All }).await,
+                Deed::PauseCampaign => steer(Steer::Pause).await,
+                Deed::ResumeCampaign => steer(Steer::Resume).await,
+                Deed::CancelCampaign => steer(Steer::Cancel).await,
+                Deed::Crash(..) => Ok(()),
+            }
         };
-        done.map_err(|e| format!("{deed:?}: {e}"))
+        let done = switch.unless_torn(doing).await;
+        if switch.torn().is_some() {
+            self.tear(seat).await;
+            return Ok(());
+        }
+        done.map_or(Ok(()), |done| done.map_err(|e| format!("{deed:?}: {e}")))
     }
 
     fn next(&mut self, now: Timestamp, deed: Option<Timestamp>) -> Option<Timestamp> {
