@@ -5,7 +5,7 @@ use crate::domain::ids::Id;
 use crate::domain::phone::Phone;
 use crate::gateway::simulated::World;
 use crate::store::{Counts, LedgerLine, Store, StoreError};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, HashMap};
 
 /// Totals. The last four must be 0.
@@ -76,7 +76,10 @@ pub async fn account(store: &Store, world: &World) -> Result<Account, StoreError
         account.after_deadline += u64::from(entry.received_at >= line.not_after);
         let answer = line.list.is_none();
         account.after_stop += u64::from(!answer && stopped(&stops, &entry.to, entry.handed_at));
-        account.without_consent += u64::from(!answer && !agreed(&history, line, entry.handed_at));
+        // Both books count in milliseconds: of a STOP and a text within the same one nobody knows which was first.
+        let just_before = entry.handed_at - SignedDuration::from_millis(1);
+        let agreed = [entry.handed_at, just_before].into_iter().any(|at| agreed(&history, line, at));
+        account.without_consent += u64::from(!answer && !agreed);
     }
     Ok(account)
 }

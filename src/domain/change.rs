@@ -166,8 +166,8 @@ pub struct MessageMove {
     /// Back in the queue: not before this instant. In doubt: asked at this instant. Accepted: closed at this instant if
     /// no report has come.
     pub next_at: Option<Timestamp>,
-    /// Back in the queue to be sent again under the same id: until this instant the gateway refuses a repeat. Kept until
-    /// it is handed over.
+    /// Back in the queue to be sent again although it may have arrived: not after this instant ([`super::message::Claimed`]
+    /// says which). Kept until it is handed over, so that what overtakes it leaves it in doubt.
     pub repeat_until: Option<Timestamp>,
     /// A step's policy sends it again: it does so once.
     pub by_policy: bool,

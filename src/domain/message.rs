@@ -140,7 +140,7 @@ pub enum Edge {
     /// E21 queued → accepted, delivered, undelivered: it waits to be sent again, but a report shows that it was sent
     Belied,
     /// E22 held, queued → in_doubt: the database was restored, and may have forgotten that it was sent; or it waited to be
-    /// sent again under the same id, and its deadline, a STOP or the end of its campaign came first
+    /// sent again although it may have arrived, and its deadline, a STOP or the end of its campaign came first
     Restored,
 }
 
@@ -258,7 +258,8 @@ pub struct Claimed {
     pub not_after: Timestamp,
     /// Which attempt this is, from 1.
     pub attempt: u32,
-    /// It may have arrived already, and goes out under the same id: until this instant the gateway refuses a repeat.
+    /// It may have arrived already, and goes out again until this instant at the latest: until then the gateway refuses a
+    /// repeat of its id, or, where the step's policy or a person sends it again, until its deadline.
     pub repeat_until: Option<Timestamp>,
 }
 

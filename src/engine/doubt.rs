@@ -117,7 +117,12 @@ fn give_up(doubt: &Doubt, why: &str, now: Timestamp, ids: &mut Ids) -> Decision 
         .about(doubt.contact, None)
         .of_campaign(campaign)
         .because(&format!("text {}: {why}", doubt.id));
-    let again = MessageMove { next_at: Some(now), by_policy: true, ..to(doubt, State::Queued, now).because(why) };
+    let again = MessageMove {
+        next_at: Some(now),
+        by_policy: true,
+        repeat_until: Some(doubt.not_after),
+        ..to(doubt, State::Queued, now).because(why)
+    };
     Decision(vec![Change::MessageMoved(again), Change::Recorded(event)])
 }
 
@@ -155,7 +160,8 @@ pub fn decide(
         DoubtVerdict::SendAgain => (State::Queued, Some(now), "send it again"),
         DoubtVerdict::Drop => (State::Cancelled, None, "drop it"),
     };
-    let moved = MessageMove { next_at, ..MessageMove::new(doubt.id, State::Unresolved, state, now) }
+    let repeat_until = (state == State::Queued).then_some(doubt.not_after);
+    let moved = MessageMove { next_at, repeat_until, ..MessageMove::new(doubt.id, State::Unresolved, state, now) }
         .because(format!("{} decided, {word}: {}", ground.by, ground.how));
     let mut event = Event::new(ids.take(), now, EventKind::DoubtDecided, ground.by, ground.how)
         .about(doubt.contact, None)

@@ -152,6 +152,7 @@ fn class_d_holds_for_a_person_unless_the_step_says_otherwise() {
     let resend = Doubt { may_resend: true, ..doubt() };
     let again = no_question(&resend, NOBODY, after(1)).unwrap();
     assert_eq!((moved(&again).to, moved(&again).by_policy), (State::Queued, true));
+    assert_eq!(moved(&again).repeat_until, Some(resend.not_after), "past it the first copy is in doubt, not expired");
     let [_, Change::Recorded(event)] = &again.0[..] else { panic!("{again:?}") };
     assert_eq!((event.kind, event.actor.as_str()), (EventKind::DoubtDecided, "policy:survey/opening"));
     assert_eq!((event.contact, event.campaign.as_deref()), (Some(3), Some("survey")));
@@ -212,6 +213,8 @@ fn a_person_decides_and_the_ledger_says_who_and_why() {
         let decision = decide(&unresolved(), verdict, ground, within, after(5), &mut Ids::new(1..9)).unwrap();
         let [Change::MessageMoved(moved), Change::Recorded(event)] = &decision.0[..] else { panic!("{decision:?}") };
         assert_eq!((moved.from, moved.to, moved.next_at), (State::Unresolved, to, next_at));
+        let again = verdict == DoubtVerdict::SendAgain;
+        assert_eq!(moved.repeat_until, again.then_some(after(60)), "past it the first copy is in doubt, not expired");
         let reason = moved.reason.as_deref().unwrap();
         assert!(reason.contains("admin:jo") && reason.contains("rang them"), "{reason}");
         assert_eq!((event.kind, event.actor.as_str()), (EventKind::DoubtDecided, "admin:jo"));

@@ -63,8 +63,8 @@ impl Revocation {
 }
 
 /// What overtook a claimed message before its first byte, if anything did: where it goes, and why (edges E8, E15, E16).
-/// A reply answers a text of theirs and outlives a STOP. A repeat under the same id may have arrived the first time: when
-/// it is too late for it, or they have left, it is in doubt again.
+/// A reply answers a text of theirs and outlives a STOP. What is sent again may have arrived the first time: when it is too
+/// late for that, or they have left, it is in doubt again.
 pub fn overtaken(claimed: &Claimed, revoked: Option<&Revocation>, now: Timestamp) -> Option<(State, &'static str)> {
     match revoked.filter(|revocation| !claimed.is_reply && revocation.covers(claimed.list.as_deref())) {
         Some(Revocation::Left(_)) if claimed.repeat_until.is_some() => {

@@ -31,7 +31,7 @@ impl Store {
     /// reported. Nothing in flight is touched.
     pub async fn sweep(&self, now: Timestamp) -> Result<Swept, StoreError> {
         let mut tx = self.db.begin().await?;
-        // What waited to be sent again under the same id may have arrived the first time: that it expired would be a lie.
+        // What waited to be sent again may have arrived the first time: that it expired would be a lie.
         let doubted = tx
             .run(
                 "UPDATE messages SET state = 'in_doubt', reason = 'its deadline came before it could be sent again',

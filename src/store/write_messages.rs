@@ -79,8 +79,8 @@ const CANCEL_LEFT: &str = "UPDATE messages SET {CANCELLED}
       WHERE k.contact_id = messages.contact_id AND k.list = messages.list AND k.standing = 'out')
       OR EXISTS (SELECT 1 FROM contacts c WHERE c.id = messages.contact_id AND c.phone LIKE 'forgotten:%'))";
 
-/// What a cancelled message becomes; $2 says why, $3 when. One that waited to be sent again under the same id may have
-/// arrived the first time: it is in doubt, because that it was cancelled could be a lie.
+/// What a cancelled message becomes; $2 says why, $3 when. One that waited to be sent again may have arrived the first
+/// time: it is in doubt, because that it was cancelled could be a lie.
 pub(super) const CANCELLED: &str = "state = CASE WHEN ask_at IS NULL THEN 'cancelled' ELSE 'in_doubt' END,
       reason = CASE WHEN ask_at IS NULL THEN CAST($2 AS TEXT)
         ELSE CAST($2 AS TEXT) || ', before it could be sent again' END,
@@ -98,7 +98,7 @@ pub(super) async fn move_one(tx: &mut Tx, moved: &MessageMove) -> Result<u64, St
     let ended = moved.to.is_final().then_some(moved.at);
     let answered = (moved.from == State::Submitting).then_some(moved.at);
     let queued_again = (moved.to == State::Queued).then_some(moved.next_at).flatten();
-    // What goes out again under the same id keeps the end of its window there until it has left.
+    // What goes out again although it may have arrived keeps the end of its window until it has left.
     let ask_at = match moved.to {
         State::InDoubt | State::Accepted => moved.next_at,
         State::Queued => moved.repeat_until,

@@ -7,7 +7,7 @@ pub struct Case {
     pub what: &'static str,
 }
 
-pub const ALL: [Case; 7] = [
+pub const ALL: [Case; 8] = [
     Case { seed: 8851, what: "a pause that came after the end kept a doubt unasked" },
     Case { seed: 99134, what: "the same, as the seeds are drawn today" },
     Case { seed: 41298, what: "a clock set ahead in the middle of a turn: two texts 7 ms apart at 50 a second" },
@@ -18,4 +18,8 @@ pub const ALL: [Case; 7] = [
         what: "a clock set ahead between a text's start on the line and its leaving: 193 ms at 5 a second",
     },
     Case { seed: 62531, what: "a text that was sent and waited to be sent again was held, and heeded no report" },
+    Case {
+        seed: 7332,
+        what: "sent again by its step's policy or a person, then too late: expired, but the first copy arrived",
+    },
 ];

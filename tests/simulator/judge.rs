@@ -441,10 +441,15 @@ impl Sim {
             if row.attempts == 0 && !taken.is_empty() && !judge.restored {
                 found.push(("I3", format!("{} was taken without an attempt", row.new.id)));
             }
-            if matches!(row.state, State::Rejected | State::Expired | State::Cancelled)
-                && !taken.is_empty()
-                && !self.excused(row.new.id)
-            {
+            // What is sent again may be refused; that it ran out of time, or was cancelled by anybody but a person who
+            // knew of the doubt, must not hide the first copy.
+            let excused = match row.state {
+                State::Rejected => self.excused(row.new.id),
+                State::Cancelled if by_person => true,
+                State::Expired | State::Cancelled => judge.restored || self.lies(&reference) > 0,
+                _ => true,
+            };
+            if !taken.is_empty() && !excused {
                 found.push(("I3", format!("{} is {} and was taken", row.new.id, row.state)));
             }
             if taken

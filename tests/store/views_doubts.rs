@@ -205,8 +205,12 @@ async fn a_policy_sends_again_once(world: &World) {
     let may_resend = async || world.number("SELECT COUNT(*) FROM messages WHERE may_resend = TRUE").await == Some(1);
     settled(world, text.id, world.moved(text.id, State::InDoubt, State::Queued)).await;
     assert!(may_resend().await, "it never arrived: the policy has not spoken");
-    let policy = MessageMove { by_policy: true, ..world.moved(text.id, State::InDoubt, State::Queued) };
-    settled(world, text.id, policy).await;
+    let policy = MessageMove {
+        by_policy: true,
+        repeat_until: Some(text.not_after),
+        ..world.moved(text.id, State::InDoubt, State::Queued)
+    };
+    assert_eq!(settled(world, text.id, policy).await, Some(text.not_after));
     assert!(!may_resend().await, "the next doubt is a person's");
 }
 
