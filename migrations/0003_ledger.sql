@@ -49,6 +49,7 @@ CREATE INDEX messages_by_body ON messages (body_id) WHERE body_id <> 0;
 CREATE INDEX reports_by_message ON reports (message_id);
 CREATE INDEX reports_by_age ON reports (received_at);
 CREATE INDEX inbounds_by_age ON inbounds (received_at) WHERE sender <> '';
+CREATE INDEX inbounds_unread ON inbounds (received_at) WHERE needs_person = TRUE;
 
 -- `night`: the hour of the last nightly sweep that was done, who does it until when, and what it removed. `event_details`:
 -- what entries of the ledger rest on is gone up to this hour, but for those of consent.

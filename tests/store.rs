@@ -46,6 +46,7 @@ mod store {
     mod same;
     mod sending;
     mod statements;
+    mod unread;
     mod views;
     mod views_doubts;
     mod views_messages;

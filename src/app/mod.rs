@@ -31,3 +31,4 @@ pub mod scheduler;
 pub mod sender;
 pub mod sheet;
 pub mod story;
+pub mod unread;

@@ -11,6 +11,7 @@ use super::resolver;
 use super::retention::Sweeper;
 use super::scheduler::Scheduler;
 use super::sender::Sender;
+use super::unread::Reminder;
 use crate::engine::may_send::Revocation;
 use crate::gateway::Gateway;
 use crate::store::{Hint, Pulse, StoreError};
@@ -193,6 +194,7 @@ struct Worker {
     beat: Beat,
     sealer: Sealer,
     sweeper: Sweeper,
+    reminder: Reminder,
     /// The pulse's count of campaign changes at the last turn.
     campaigns: Option<i64>,
 }
@@ -209,8 +211,15 @@ impl Worker {
         if !desk.store.keep_reserve() {
             tracing::warn!("there is no room for the reserve beside the database: the disk is nearly full");
         }
-        let (scheduler, sealer, sweeper) = (Scheduler::default(), Sealer::default(), Sweeper::default());
-        Ok(Self { scheduler, sender, beat: Beat::new(desk), sealer, sweeper, campaigns: None })
+        Ok(Self {
+            scheduler: Scheduler::default(),
+            sender,
+            beat: Beat::new(desk),
+            sealer: Sealer::default(),
+            sweeper: Sweeper::default(),
+            reminder: Reminder::default(),
+            campaigns: None,
+        })
     }
 
     async fn turn(&mut self, shared: &Shared) -> Result<(bool, Pulse), StoreError> {
@@ -228,6 +237,7 @@ impl Worker {
             busy |= pulse.strays && receiver::join_strays(desk).await?;
             busy |= self.sealer.turn(desk).await?;
             busy |= self.sweeper.turn(desk).await?;
+            self.reminder.turn(desk).await?;
         }
         busy |= self.sender.turn(desk, &shared.gateway, &pulse, self.scheduler.quiet(now)).await?;
         Ok((busy, pulse))

@@ -53,7 +53,7 @@ pub use suppressions::{FORGOTTEN, Suppression};
 pub use sweep::Swept;
 pub use traces::{Traces, traces};
 pub use verify::{Broken, Verified};
-pub use views::{BroadcastRow, CampaignRow, InboundRow};
+pub use views::{BroadcastRow, CampaignRow, InboundRow, Unread};
 pub use views_consent::Answer;
 pub use views_contacts::EventRow;
 pub use views_doubts::Doubts;
