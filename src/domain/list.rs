@@ -1,70 +1,37 @@
 //! A list: what one opts in to. It has join words, the wording people were shown, and the answers they get.
 
 use super::keyword;
+use super::words::words;
 use jiff::SignedDuration;
 
-/// The answers a list gives, each one text per language.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reply {
-    /// To a join word: who, what, how often, cost, HELP, STOP.
-    Welcome,
-    /// To a join word when all campaigns of the list are over.
-    TooLate,
-    /// To a join word where YES is asked for before anything is sent.
-    Confirm,
-    /// To a join word from somebody who is in.
-    AlreadyIn,
-    /// To STOP: who, "you will get no more texts", how to come back.
-    Goodbye,
-    /// To HELP: who, where to ring, STOP.
-    Help,
-    /// To DONE.
-    Done,
-    /// To PHONE: from now on phone numbers instead of links.
-    Phone,
-    /// To WEB: from now on links.
-    Web,
-    /// To the name of a language, in that language.
-    Language,
-    /// To anything that a person has to read, while no campaign runs.
-    NoCampaign,
-    /// To a stranger who nearly asks to join: names the word.
-    JoinHint,
-}
-
-impl Reply {
-    /// All of them.
-    pub const ALL: [Self; 12] = [
-        Self::Welcome,
-        Self::TooLate,
-        Self::Confirm,
-        Self::AlreadyIn,
-        Self::Goodbye,
-        Self::Help,
-        Self::Done,
-        Self::Phone,
-        Self::Web,
-        Self::Language,
-        Self::NoCampaign,
-        Self::JoinHint,
-    ];
-
-    /// The key in configuration and store.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Welcome => "welcome",
-            Self::TooLate => "too_late",
-            Self::Confirm => "confirm",
-            Self::AlreadyIn => "already_in",
-            Self::Goodbye => "goodbye",
-            Self::Help => "help",
-            Self::Done => "done",
-            Self::Phone => "phone",
-            Self::Web => "web",
-            Self::Language => "language",
-            Self::NoCampaign => "no_campaign",
-            Self::JoinHint => "join_hint",
-        }
+words! {
+    /// The answers a list gives, each one text per language.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum Reply {
+        /// To a join word: who, what, how often, cost, HELP, STOP.
+        Welcome = "welcome",
+        /// To a join word when all campaigns of the list are over.
+        TooLate = "too_late",
+        /// To a join word where YES is asked for before anything is sent.
+        Confirm = "confirm",
+        /// To a join word from somebody who is in.
+        AlreadyIn = "already_in",
+        /// To STOP: who, "you will get no more texts", how to come back.
+        Goodbye = "goodbye",
+        /// To HELP: who, where to ring, STOP.
+        Help = "help",
+        /// To DONE.
+        Done = "done",
+        /// To PHONE: from now on phone numbers instead of links.
+        Phone = "phone",
+        /// To WEB: from now on links.
+        Web = "web",
+        /// To the name of a language, in that language.
+        Language = "language",
+        /// To anything that a person has to read, while no campaign runs.
+        NoCampaign = "no_campaign",
+        /// To a stranger who nearly asks to join: names the word.
+        JoinHint = "join_hint",
     }
 }
 

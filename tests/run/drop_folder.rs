@@ -41,7 +41,18 @@ fn a_file_laid_into_the_drop_folder_is_imported_and_reported_on() {
     assert!(shown.contains("list send: joined"), "{shown}");
     let said = service.said();
     assert!(!said.contains("a.csv") && !said.contains("900302"), "{said}");
+
+    let found = |wanted: &str| {
+        let output = String::from_utf8(installation.run(&["doctor"]).stdout).unwrap();
+        assert!(output.lines().any(|line| line.contains("drop folder") && line.starts_with(wanted)), "{output}");
+        output
+    };
+    found("fine");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+    assert!(found("wrong").contains("everybody on this machine may add people"));
     assert_eq!(service.stop(), Some(0));
+    fs::remove_dir_all(&folder).unwrap();
+    assert!(found("wrong").contains("No such file"));
 }
 
 #[test]
