@@ -9,6 +9,7 @@ mod program {
     pub mod demo;
     pub mod doubts;
     pub mod import;
+    pub mod sheets;
     pub mod vectors;
 }
 

@@ -53,7 +53,8 @@ fn stripped(text: &str) -> Result<String, PhoneProblem> {
     if text.starts_with('#') && !text.bytes().any(|b| b.is_ascii_digit()) {
         return Err(PhoneProblem::Empty); // #N/A, #REF!
     }
-    if is_scientific(text) {
+    let fraction = |rest: &str| rest.len() >= 9 && rest.bytes().all(|b| b.is_ascii_digit());
+    if is_scientific(text) || text.strip_prefix("0.").is_some_and(fraction) {
         return Err(PhoneProblem::ScientificNotation);
     }
     if let Some((whole, zeros)) = text.split_once('.')

@@ -4,8 +4,9 @@
 //! opened, and kept as one text afterwards. Hidden rows are left out: whoever filters a list means the rest.
 
 use super::book_rows::{Plan, fits, ods_plan, xlsx_plan};
-use super::{Input, RawRow, SheetError};
+use super::{Input, RawRow, SheetError, Wrong};
 use calamine::{Data, DataRef, ExcelDateTime, Ods, Reader, SheetType, SheetVisible, Xlsx};
+use std::collections::BTreeSet;
 use std::io::{BufReader, Seek, SeekFrom};
 
 /// Rows of a workbook, at most; a text file may have as many as it likes.
@@ -18,10 +19,13 @@ const UNIT: char = '\u{1f}';
 pub(super) struct Book {
     pub(super) name: String,
     pub(super) hidden: u64,
+    pub(super) hidden_columns: BTreeSet<usize>,
     text: String,
     /// Row number, and where its cells end in `text`.
     rows: Vec<(u32, usize)>,
     next: usize,
+    /// Rows that hold nothing but formulas without their values.
+    without_values: BTreeSet<u32>,
     /// As many columns as the headings have: what stands beyond has no meaning.
     width: usize,
 }
@@ -34,7 +38,9 @@ pub(super) fn too_large() -> SheetError {
 }
 
 pub(super) fn broken(what: impl std::fmt::Display) -> SheetError {
-    SheetError::unfit(format!("this workbook can't be read: {what}"), "open it and save it again, or as \"CSV UTF-8\"")
+    let hint =
+        "is it damaged, downloaded in part, or protected by a password? open it, save it again, or as \"CSV UTF-8\"";
+    SheetError::unfit(format!("this workbook can't be read: {what}"), hint)
 }
 
 /// Reads the sheet called `wanted`, or the only one that is visible and not empty.
@@ -62,13 +68,14 @@ fn read_xlsx(mut input: Input, wanted: Option<&str>) -> Result<Book, SheetError>
     let plan = xlsx_plan(&mut input, &name)?;
     input.seek(SeekFrom::Start(0))?;
     let mut book = Xlsx::new(BufReader::new(&mut input)).map_err(broken)?;
-    let mut kept = Book::new(name.clone());
+    let mut kept = Book::new(name.clone(), &plan);
     let mut cells = book.worksheet_cells_reader(&name).map_err(broken)?;
     let (mut row, mut words): (u32, Vec<String>) = (0, Vec::new());
     while let Some(cell) = cells.next_cell().map_err(broken)? {
         let (at, column) = cell.get_position();
         if at != row {
             kept.push(row, &mut words, &plan)?;
+            kept.left_out(row + 1..at, &plan)?;
             row = at;
         }
         let column = usize::try_from(column).unwrap_or(usize::MAX);
@@ -78,6 +85,7 @@ fn read_xlsx(mut input: Input, wanted: Option<&str>) -> Result<Book, SheetError>
         }
     }
     kept.push(row, &mut words, &plan)?;
+    kept.left_out(row + 1..u32::MAX, &plan)?;
     Ok(kept)
 }
 
@@ -93,13 +101,15 @@ fn read_ods(mut input: Input, wanted: Option<&str>) -> Result<Book, SheetError> 
     let plan = plans.into_iter().find(|(sheet, _)| *sheet == name).map(|(_, plan)| plan).unwrap_or_default();
     let range = book.worksheet_range(&name).map_err(broken)?;
     drop(book);
-    let mut kept = Book::new(name);
+    let mut kept = Book::new(name, &plan);
     let (first, left) = range.start().unwrap_or_default();
+    let behind = range.end().map_or(0, |(row, _)| row + 1);
     for (row, cells) in (first..).zip(range.rows()) {
         let left = (0..left).map(|_| String::new());
         let mut words: Vec<String> = left.chain(cells.iter().map(said)).take(kept.width).collect();
         kept.push(row, &mut words, &plan)?;
     }
+    kept.left_out(behind..u32::MAX, &plan)?;
     Ok(kept)
 }
 
@@ -155,17 +165,36 @@ fn said_date(date: &ExcelDateTime) -> String {
 }
 
 impl Book {
-    fn new(name: String) -> Self {
-        Self { name, hidden: 0, text: String::new(), rows: Vec::new(), next: 0, width: usize::MAX }
+    fn new(name: String, plan: &Plan) -> Self {
+        Self {
+            name,
+            hidden: 0,
+            hidden_columns: plan.hidden_columns.clone(),
+            text: String::new(),
+            rows: Vec::new(),
+            next: 0,
+            without_values: BTreeSet::new(),
+            width: usize::MAX,
+        }
     }
 
     pub(super) fn len(&self) -> usize {
         self.rows.len()
     }
 
+    /// Rows of nothing but formulas without values, which the reader of cells does not show: they are somebody.
+    fn left_out(&mut self, rows: std::ops::Range<u32>, plan: &Plan) -> Result<(), SheetError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        plan.without_values.range(rows).try_for_each(|row| self.push(*row, &mut Vec::new(), plan))
+    }
+
     /// Keeps a row; the first one with anything in it says how wide the sheet is.
     fn push(&mut self, row: u32, words: &mut Vec<String>, plan: &Plan) -> Result<(), SheetError> {
-        if words.iter().all(|word| word.trim().is_empty()) {
+        let is_blank = words.iter().all(|word| word.trim().is_empty());
+        let only_formulas = is_blank && !self.rows.is_empty() && plan.without_values.contains(&row);
+        if is_blank && !only_formulas {
             words.clear();
             return Ok(());
         }
@@ -180,6 +209,9 @@ impl Book {
         if self.rows.is_empty() {
             self.width = words.len();
         }
+        if only_formulas {
+            self.without_values.insert(row);
+        }
         for word in words.drain(..) {
             self.text.push_str(&word.replace([UNIT, '\0'], " "));
             self.text.push(UNIT);
@@ -193,6 +225,7 @@ impl Book {
         let start = self.next.checked_sub(1).and_then(|before| self.rows.get(before)).map_or(0, |(_, end)| *end);
         self.next += 1;
         let cells = self.text[start..end].split_terminator(UNIT).map(str::to_owned).collect();
-        Some(RawRow { line: u64::from(row) + 1, cells, wrong: None })
+        let wrong = self.without_values.contains(&row).then_some(Wrong::NoValues);
+        Some(RawRow { line: u64::from(row) + 1, cells, wrong })
     }
 }

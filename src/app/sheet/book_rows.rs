@@ -24,16 +24,27 @@ pub(super) struct Kind {
     pub(super) is_ods: bool,
 }
 
-/// Which rows of a sheet are hidden, counted from 0, and how many there are.
+/// Which rows and columns of a sheet are hidden, counted from 0, and how many rows there are.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     /// Ranges, half-open, in order.
     hidden: Vec<(u32, u32)>,
+    /// Columns that are hidden.
+    pub(super) hidden_columns: BTreeSet<usize>,
+    /// Rows in which a formula has no value.
+    pub(super) without_values: BTreeSet<u32>,
     /// Rows up to the last one with anything in it.
     pub(super) rows: u32,
 }
 
+/// No sheet has more columns.
+const MOST_COLUMNS: u64 = 16_384;
+
 impl Plan {
+    fn hide_columns(&mut self, from: u64, to: u64) {
+        self.hidden_columns.extend((from..to.min(MOST_COLUMNS)).filter_map(|at| usize::try_from(at).ok()));
+    }
+
     fn hide(&mut self, from: u32, to: u32) {
         match self.hidden.last_mut() {
             Some((_, end)) if *end == from => *end = to,
@@ -137,15 +148,37 @@ pub(super) fn xlsx_plan(input: &mut Input, sheet: &str) -> Result<Plan, SheetErr
     let path = path.ok_or_else(|| broken("it does not say where that sheet is"))?;
     let path = path.strip_prefix('/').map_or_else(|| format!("xl/{path}"), str::to_owned);
     let mut plan = Plan::default();
-    let mut row = 0;
+    let (mut row, mut formula, mut in_value, mut value) = (0u32, false, false, false);
+    let is_hidden = |e: &BytesStart<'_>| matches!(attribute(e, "hidden").as_deref(), Some("1" | "true"));
     walk(input, &path, |event| {
-        if let Event::Start(e) = event
-            && e.local_name().as_ref() == "row"
-        {
-            row = attribute(e, "r").and_then(|r| r.parse().ok()).unwrap_or(row + 1);
-            if matches!(attribute(e, "hidden").as_deref(), Some("1" | "true")) {
-                plan.hide(row - 1, row);
-            }
+        match event {
+            Event::Start(e) => match e.local_name().as_ref() {
+                "row" => {
+                    row = attribute(e, "r").and_then(|r| r.parse().ok()).unwrap_or(row.saturating_add(1));
+                    if is_hidden(e) {
+                        plan.hide(row.saturating_sub(1), row);
+                    }
+                }
+                "col" if is_hidden(e) => {
+                    let number = |name| attribute(e, name).and_then(|n| n.parse::<u64>().ok());
+                    if let (Some(from @ 1..), Some(to)) = (number("min"), number("max")) {
+                        plan.hide_columns(from - 1, to);
+                    }
+                }
+                "c" => (formula, value) = (false, false),
+                "f" => formula = true,
+                "v" | "t" => in_value = true,
+                _ => {}
+            },
+            Event::Text(_) => value |= in_value,
+            Event::End(e) => match e.local_name().as_ref() {
+                "v" | "t" => in_value = false,
+                "c" if formula && !value => {
+                    plan.without_values.insert(row.saturating_sub(1));
+                }
+                _ => {}
+            },
+            _ => {}
         }
         Ok(())
     })?;
@@ -157,13 +190,21 @@ pub(super) fn ods_plan(input: &mut Input) -> Result<Vec<(String, Plan)>, SheetEr
     let mut plans: Vec<(String, Plan)> = Vec::new();
     let mut row = 0u32;
     let mut open = OdsRow::default();
-    let mut widest = 0u64;
+    let (mut widest, mut column) = (0u64, 0u64);
     walk(input, "content.xml", |event| {
         match event {
             Event::Start(e) => match e.local_name().as_ref() {
                 "table" => {
                     plans.push((attribute(e, "name").unwrap_or_default(), Plan::default()));
-                    (row, widest) = (0, 0);
+                    (row, widest, column) = (0, 0, 0);
+                }
+                "table-column" => {
+                    let repeated = attribute(e, "number-columns-repeated").and_then(|n| n.parse().ok()).unwrap_or(1);
+                    let to = column.saturating_add(repeated);
+                    if let Some((_, plan)) = plans.last_mut().filter(|_| is_hidden(e)) {
+                        plan.hide_columns(column, to);
+                    }
+                    column = to;
                 }
                 "table-row" => open = OdsRow::begin(e),
                 "table-cell" | "covered-table-cell" => open.cell(e),
@@ -183,6 +224,9 @@ pub(super) fn ods_plan(input: &mut Input) -> Result<Vec<(String, Plan)>, SheetEr
                 if open.hidden {
                     plan.hide(row, end);
                 }
+                if open.without_value {
+                    plan.without_values.insert(row);
+                }
                 row = end;
             }
             _ => {}
@@ -192,6 +236,10 @@ pub(super) fn ods_plan(input: &mut Input) -> Result<Vec<(String, Plan)>, SheetEr
     Ok(plans)
 }
 
+fn is_hidden(element: &BytesStart<'_>) -> bool {
+    matches!(attribute(element, "visibility").as_deref(), Some("collapse" | "filter"))
+}
+
 #[derive(Default)]
 struct OdsRow {
     repeated: u32,
@@ -199,13 +247,14 @@ struct OdsRow {
     /// Columns so far, and up to the last with anything in it.
     column: u64,
     filled: u64,
+    /// A formula in it has none.
+    without_value: bool,
 }
 
 impl OdsRow {
     fn begin(row: &BytesStart<'_>) -> Self {
         let repeated = attribute(row, "number-rows-repeated").and_then(|n| n.parse().ok()).unwrap_or(1);
-        let hidden = matches!(attribute(row, "visibility").as_deref(), Some("collapse" | "filter"));
-        Self { repeated, hidden, column: 0, filled: 0 }
+        Self { repeated, hidden: is_hidden(row), column: 0, filled: 0, without_value: false }
     }
 
     fn cell(&mut self, cell: &BytesStart<'_>) {
@@ -213,6 +262,8 @@ impl OdsRow {
         self.column = self.column.saturating_add(repeated);
         if attribute(cell, "value").is_some() || attribute(cell, "value-type").is_some() {
             self.filled = self.column;
+        } else if attribute(cell, "formula").is_some() {
+            (self.filled, self.without_value) = (self.column, true);
         }
     }
 }

@@ -24,6 +24,36 @@ pub fn trimmed(cell: &str) -> &str {
     cell.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '\u{200b}'))
 }
 
+/// On one line, without what a terminal would obey: every run of spaces, line breaks and control characters is one space.
+pub fn on_one_line(cell: &str) -> String {
+    let spaced = cell.replace(|c: char| c.is_control() || c.is_whitespace(), " ");
+    spaced.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// `#REF!` and its like: a formula that came to nothing.
+pub fn is_error(cell: &str) -> bool {
+    const ERRORS: [&str; 9] =
+        ["#REF!", "#N/A", "#NAME?", "#VALUE!", "#DIV/0!", "#NULL!", "#NUM!", "#SPILL!", "#GETTING_DATA"];
+    ERRORS.iter().any(|error| cell.eq_ignore_ascii_case(error))
+}
+
+/// A word for "there is none": not even what the command line says of the others holds for this row.
+pub fn says_none(cell: &str) -> bool {
+    const NONE: [&str; 12] = ["-", "--", "n/a", "na", "n.a.", "none", "nil", "null", "unknown", "tbc", "tba", "?"];
+    NONE.contains(&cell.to_lowercase().as_str())
+}
+
+/// A word for "they did not agree".
+pub fn says_no(cell: &str) -> bool {
+    const NO: [&str; 14] = [
+        "no", "n", "false", "0", "not", "never", "refused", "declined", "withdrawn", "withdrew", "denied", "revoked",
+        "opt-out", "unsubscribed",
+    ];
+    let folded = cell.to_lowercase();
+    let first = folded.split([' ', ',', ';', ':', '.', '(']).next().unwrap_or_default();
+    NO.contains(&first) || folded.starts_with("opted out") || folded.starts_with("opt out")
+}
+
 /// Blank keeps, `-` clears, anything else must be understood.
 pub fn cell_of<T>(cell: &str, read: impl Fn(&str) -> Option<T>) -> Option<Edit<T>> {
     match cell {
@@ -33,9 +63,10 @@ pub fn cell_of<T>(cell: &str, read: impl Fn(&str) -> Option<T>) -> Option<Edit<T
     }
 }
 
-/// The tag of a language by name or tag.
+/// The tag of a language by name or tag; of `en-GB` the first part.
 pub fn language(cell: &str) -> Option<String> {
     let folded = cell.to_lowercase();
+    let folded = folded.split(['-', '_']).next().unwrap_or_default().to_owned(); // en-GB
     let named = LANGUAGES.iter().find(|(name, _)| *name == folded).map(|(_, tag)| (*tag).to_owned());
     let tag = || (folded.len() == 2 && folded.chars().all(|c| c.is_ascii_lowercase())).then(|| folded.clone());
     named.or_else(tag)
@@ -117,6 +148,19 @@ fn ordinal(text: &str) -> Option<i8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_that_are_no_consent() {
+        for no in ["No", "N", "FALSE", "refused", "no - rang 3 Jan", "Opted out 2021", "withdrawn", "not given"] {
+            assert!(says_no(no), "{no}");
+        }
+        for fine in ["Norma's form", "Notice of 3 May", "paper form", "nursery", "November review"] {
+            assert!(!says_no(fine) && !says_none(fine) && !is_error(fine), "{fine}");
+        }
+        assert!(says_none("N/A") && says_none("?") && is_error("#n/a"));
+        assert_eq!(on_one_line(" Amira\r\n\x1b[2JExample\u{a0}\t"), "Amira [2JExample");
+        assert_eq!((language("en-GB"), language("UR_pk")), (Some("en".into()), Some("ur".into())));
+    }
 
     #[test]
     fn dates_as_people_write_them() {

@@ -1,6 +1,7 @@
 //! Which column of a sheet is which, whatever people call them.
 
 use strsim::damerau_levenshtein;
+use unicode_normalization::UnicodeNormalization;
 
 /// The columns we read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -13,6 +14,7 @@ pub(super) enum Column {
     Source,
     Date,
     Wording,
+    OptedOut,
 }
 
 impl Column {
@@ -27,15 +29,25 @@ impl Column {
             Self::Source => "consent source",
             Self::Date => "consent date",
             Self::Wording => "wording",
+            Self::OptedOut => "opted out",
         }
     }
 
-    const ALL: [Self; 8] =
-        [Self::Phone, Self::Name, Self::Language, Self::Internet, Self::Tags, Self::Source, Self::Date, Self::Wording];
+    const ALL: [Self; 9] = [
+        Self::Phone,
+        Self::Name,
+        Self::Language,
+        Self::Internet,
+        Self::Tags,
+        Self::Source,
+        Self::Date,
+        Self::Wording,
+        Self::OptedOut,
+    ];
 }
 
 /// Headings people write, folded: lower case, letters and digits only.
-const HEADINGS: [(Column, &[&str]); 8] = [
+const HEADINGS: [(Column, &[&str]); 9] = [
     (
         Column::Phone,
         &[
@@ -44,6 +56,7 @@ const HEADINGS: [(Column, &[&str]); 8] = [
             "telephone", "telephonenumber", "telephoneno", "telnumber", "number", "contactnumber", "contactno",
             "contacttelephone", "contactphone", "contactmobile", "parentmobile", "parentphone", "parentphonenumber",
             "parentcontactnumber", "parentmobilenumber", "carermobile", "motherphone", "mothermobile", "textnumber",
+            "parentcarermobile", "parentcarerphone", "parentcarernumber", "contacttel", "mobilephoneno", "textno",
             "sms", "smsnumber", "msisdn", "phone1", "mobile1", "telephone1", "whatsapp",
         ],
     ),
@@ -75,6 +88,13 @@ const HEADINGS: [(Column, &[&str]); 8] = [
         Column::Date,
         &["consentdate", "dateofconsent", "date", "consentedon", "dateconsented", "consentgivenon", "optindate"],
     ),
+    (
+        Column::OptedOut,
+        &[
+            "optedout", "optout", "optedoutof", "unsubscribed", "unsubscribe", "donotcontact", "donottext",
+            "nocontact", "stop", "stopped", "withdrawn", "consentwithdrawn", "left",
+        ],
+    ),
     (Column::Wording, &["wording", "consentwording", "wordingversion", "consentversion", "versionofwording"]),
 ];
 
@@ -93,7 +113,12 @@ pub struct Headings {
 
 impl Headings {
     /// Of two columns with the same meaning the first counts. `map`: what the command line says, (heading, name).
-    pub(super) fn read(words: Vec<String>, map: &[(String, String)]) -> Result<Self, super::SheetError> {
+    /// A hidden column counts only where no other one says the same.
+    pub(super) fn read(
+        words: Vec<String>,
+        map: &[(String, String)],
+        is_hidden: impl Fn(usize) -> bool,
+    ) -> Result<Self, super::SheetError> {
         let mut headings = Self::default();
         for (heading, name) in map {
             let Some(at) = words.iter().position(|word| fold(word) == fold(heading)) else {
@@ -111,7 +136,8 @@ impl Headings {
             };
             headings.columns.push((at, column));
         }
-        for (at, word) in words.iter().enumerate() {
+        let (hidden, seen): (Vec<_>, Vec<_>) = words.iter().enumerate().partition(|(at, _)| is_hidden(*at));
+        for (at, word) in seen.into_iter().chain(hidden) {
             let folded = fold(word);
             let said = headings.columns.iter().any(|(taken, _)| *taken == at);
             match known(&folded) {
@@ -143,7 +169,7 @@ impl Headings {
 }
 
 fn fold(heading: &str) -> String {
-    heading.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect()
+    heading.nfkc().collect::<String>().to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect()
 }
 
 fn known(folded: &str) -> Option<Column> {
@@ -156,7 +182,7 @@ mod tests {
 
     fn read(words: &[&str], map: &[(&str, &str)]) -> Result<Headings, super::super::SheetError> {
         let map: Vec<(String, String)> = map.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
-        Headings::read(words.iter().map(|w| (*w).to_owned()).collect(), &map)
+        Headings::read(words.iter().map(|w| (*w).to_owned()).collect(), &map, |_| false)
     }
 
     #[test]
@@ -174,6 +200,15 @@ mod tests {
         assert_eq!(headings.at(Column::Phone), None);
         let meant: Vec<_> = headings.ignored.iter().map(|(_, meant)| *meant).collect();
         assert_eq!(meant, [Some("phone"), Some("language"), Some("phone"), None]);
+    }
+
+    #[test]
+    fn what_is_hidden_gives_way() {
+        let words = ["phone", "mobile", "name"].map(str::to_owned).to_vec();
+        let headings = Headings::read(words, &[], |at| at != 1).unwrap();
+        assert_eq!((headings.at(Column::Phone), headings.at(Column::Name)), (Some(1), Some(2)));
+        let decomposed = [("Ffo\u{302}n symudol", "phone")];
+        assert_eq!(read(&["Ff\u{f4}n symudol"], &decomposed).unwrap().at(Column::Phone), Some(0));
     }
 
     #[test]

@@ -92,6 +92,10 @@ pub enum Wrong {
     Unclosed,
     /// Longer than any row that somebody wrote; its cells are left out.
     TooLong,
+    /// Something stands beyond the last heading.
+    TooWide,
+    /// Formulas whose values are not in the file.
+    NoValues,
 }
 
 impl RawRow {
@@ -127,13 +131,17 @@ impl Sheet {
     pub fn open(mut input: Input, sheet: Option<&str>) -> Result<Self, SheetError> {
         let mut first = Vec::new();
         input.seek(SeekFrom::Start(0))?;
-        input.by_ref().take(8).read_to_end(&mut first)?;
+        input.by_ref().take(16).read_to_end(&mut first)?;
         if first.starts_with(&[0xd0, 0xcf, 0x11, 0xe0]) {
             let what = "this is a workbook of the old kind (.xls), or one with a password";
             return Err(SheetError::unfit(
                 what,
                 "open it and save it as .xlsx without a password, or as \"CSV UTF-8\"",
             ));
+        }
+        if let Some(what) = no_spreadsheet(&first) {
+            let hint = "ask for the list itself, as .xlsx, .ods or \"CSV UTF-8\"";
+            return Err(SheetError::unfit(format!("this is {what}, and no spreadsheet"), hint));
         }
         let survey = text::survey(&mut input)?;
         if first.starts_with(b"PK\x03\x04") {
@@ -173,6 +181,11 @@ impl Sheet {
         }
     }
 
+    /// Is this column hidden? Only a workbook's can be.
+    fn is_hidden_column(&self, at: usize) -> bool {
+        matches!(&self.rows, Rows::Book(book) if book.hidden_columns.contains(&at))
+    }
+
     /// How a person finds a cell: `row 17`, or as Excel writes it, `Parents!B17`.
     pub fn place(&self, line: u64, column: Option<usize>) -> String {
         match (&self.name, column) {
@@ -181,6 +194,19 @@ impl Sheet {
             (Some(name), Some(column)) => format!("{name}!{}{line}", letters(column)),
         }
     }
+}
+
+/// What else a file can be that somebody was sent.
+fn no_spreadsheet(first: &[u8]) -> Option<&'static str> {
+    let text = first.strip_prefix("\u{feff}".as_bytes()).unwrap_or(first).trim_ascii_start();
+    let kinds: [(&[u8], &str); 5] = [
+        (b"<", "a web page or another text in angle brackets"),
+        (b"%PDF", "a PDF"),
+        (b"{\\rtf", "a letter"),
+        (b"BEGIN:VCARD", "a file of address cards"),
+        (b"\x89PNG", "a picture"),
+    ];
+    kinds.into_iter().find(|(begins, _)| text.starts_with(begins)).map(|(_, what)| what)
 }
 
 /// `A`, `B`, … `Z`, `AA`, …

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 const OURS: [&str; 3] = ["row", "problem", "what to do"];
 
 fn is_formula(c: char) -> bool {
-    matches!(c, '=' | '+' | '-' | '@' | '\t' | '\r')
+    matches!(c, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n')
 }
 
 /// A cell that no spreadsheet program takes for a formula; [`bare`] undoes it.
@@ -71,10 +71,13 @@ impl RefusedRows {
             self.open = Some(writer);
         }
         let Some((writer, _)) = &mut self.open else { return Ok(()) };
+        let cells_beyond = cells.get(headings.len()..).unwrap_or_default();
         let cells = kept.iter().map(|at| neutral(cells.get(*at).map_or("", String::as_str)));
         let line = problems.first().map_or(0, |p| p.line).to_string();
         let said = |what: fn(&RowProblem) -> &str| problems.iter().map(what).collect::<Vec<_>>().join("; ");
-        writer.write_record(cells.chain([line, said(|p| &p.message), said(|p| &p.advice)]))?;
+        // What stood beyond the headings still does: such a row is no better than it was.
+        let beyond = cells_beyond.iter().map(|cell| neutral(cell));
+        writer.write_record(cells.chain([line, said(|p| &p.message), said(|p| &p.advice)]).chain(beyond))?;
         Ok(())
     }
 
@@ -140,7 +143,8 @@ mod tests {
     #[test]
     fn an_apostrophe_keeps_formulas_from_running_and_comes_off_again() {
         for cell in [
-            "=1+1", "+44 7700 900123", "-", "@x", "\tx", "'", "''", "'=x", "'t Hooft", "''=x", "plain", "", "0'=", "-5",
+            "=1+1", "\n=1+1", "+44 7700 900123", "-", "@x", "\tx", "'", "''", "'=x", "'t Hooft", "''=x", "plain", "",
+            "0'=", "-5",
         ] {
             let safe = neutral(cell);
             assert!(!safe.starts_with(is_formula), "{cell:?}");

@@ -1,6 +1,6 @@
 //! One row of a spreadsheet: cells in, the draft of a contact or named problems out.
 
-use super::cells::{cell_of, language, read_date, tags, trimmed};
+use super::cells::{cell_of, is_error, language, on_one_line, read_date, says_no, says_none, tags, trimmed};
 use super::headings::{Column, Headings};
 use super::{RawRow, Sheet, SheetError, Wrong, refused};
 use crate::domain::contact::{ContactDraft, Edit, Internet, Permission};
@@ -64,20 +64,25 @@ impl<'a> Reading<'a> {
         let Some(first) = sheet.heading()? else {
             return Err(SheetError::unfit("the file is empty", "save the sheet again as .csv"));
         };
-        let words: Vec<String> = first.cells.iter().map(|cell| trimmed(cell).to_owned()).collect();
+        let words: Vec<String> = first.cells.iter().map(|cell| on_one_line(trimmed(cell))).collect();
         let is_number = words.iter().any(|word| Phone::parse(word, rules).is_ok());
-        let headings = Headings::read(words, map)?;
+        let headings = Headings::read(words, map, |at| sheet.is_hidden_column(at))?;
         if headings.at(Column::Phone).is_some() {
             return Ok(Self { headings, rules, stated, today });
         }
         let near = headings.ignored.iter().find(|(_, meant)| *meant == Some("phone"));
-        let hint = match near {
-            Some((heading, _)) => format!("is it \"{heading}\"? then say --map \"{heading}=phone\""),
-            None if is_number => "the first row must hold headings: put phone, name, … above the rows".to_owned(),
-            None => format!(
-                "call one heading \"phone\", or say which it is: --map \"HEADING=phone\"; there are: {}",
-                headings.words.join(", ")
-            ),
+        let near = near.filter(|(heading, _)| heading.chars().count() <= SHOWN);
+        let hint = if first.wrong == Some(Wrong::Unclosed) {
+            "a quote opened in the row of headings is never closed: find the \" that has no partner".to_owned()
+        } else if let Some((heading, _)) = near {
+            format!("is it \"{heading}\"? then say --map \"{heading}=phone\"")
+        } else if let Some(line) = heading_below(sheet)? {
+            format!("row {line} looks like the headings: delete the rows above it")
+        } else if is_number {
+            "the first row must hold headings: put phone, name, … above the rows".to_owned()
+        } else {
+            let there = shown(&headings.words);
+            format!("call one heading \"phone\", or say which it is: --map \"HEADING=phone\"; there are: {there}")
         };
         Err(SheetError::unfit("no column holds phone numbers", hint))
     }
@@ -87,6 +92,10 @@ impl<'a> Reading<'a> {
         let mut cells = Cells { reading: self, sheet, raw, problems: Vec::new() };
         if let Some(wrong) = raw.wrong {
             cells.as_a_whole(wrong);
+            return Err(cells.problems);
+        }
+        if raw.cells.iter().skip(self.headings.words.len()).any(|cell| !trimmed(cell).is_empty()) {
+            cells.as_a_whole(Wrong::TooWide);
             return Err(cells.problems);
         }
         let number = cells.word(Column::Phone);
@@ -112,6 +121,40 @@ impl<'a> Reading<'a> {
     }
 }
 
+/// So much of a heading is shown: more is none.
+const SHOWN: usize = 40;
+
+/// Headings for people, without digits, because the first row may be somebody's.
+fn shown(words: &[String]) -> String {
+    let short =
+        |word: &String| word.chars().take(SHOWN).map(|c| if c.is_numeric() { '•' } else { c }).collect::<String>();
+    let words = words.iter().filter(|word| !word.is_empty()).take(12).map(short);
+    words.collect::<Vec<_>>().join(", ")
+}
+
+/// The row in which headings begin, where a title stands above them.
+fn heading_below(sheet: &mut Sheet) -> Result<Option<u64>, SheetError> {
+    for _ in 0..10 {
+        let Some(row) = sheet.next_row()? else { return Ok(None) };
+        let words = row.cells.iter().map(|cell| on_one_line(trimmed(cell))).collect();
+        if Headings::read(words, &[], |_| false)?.at(Column::Phone).is_some() {
+            return Ok(Some(row.line));
+        }
+    }
+    Ok(None)
+}
+
+/// `2022-01` becomes `Jan-22` in a spreadsheet program that is not stopped.
+fn is_date_by_accident(wording: &str) -> bool {
+    let month_and_year = wording.split_once('-').is_some_and(|(month, year)| {
+        month.len() == 3
+            && year.len() == 2
+            && year.bytes().all(|b| b.is_ascii_digit())
+            && read_date(&format!("1 {month} {year}")).is_some()
+    });
+    month_and_year || (wording.contains('/') && read_date(wording).is_some())
+}
+
 /// One row while it is read, and what is found to be wrong with it.
 struct Cells<'a> {
     reading: &'a Reading<'a>,
@@ -124,13 +167,19 @@ impl Cells<'_> {
     /// A cell without what surrounds it; blank where there is no such column.
     fn word(&mut self, column: Column) -> String {
         let cell = self.reading.headings.at(column).and_then(|at| self.raw.cells.get(at)).map_or("", String::as_str);
-        let word = refused::bare(trimmed(cell));
+        let word = on_one_line(refused::bare(trimmed(cell)));
+        if is_error(&word) && column != Column::Phone {
+            let advice = "open the file, mend the formula or type the value, and save it again";
+            self.wrong(column, "error_value", &word, "a formula came to nothing here", advice);
+            return String::new();
+        }
         if word.chars().count() > LONGEST {
             let message = format!("this cell has more than {LONGEST} characters");
             self.wrong(column, "too_long", "", &message, "shorten it, or look whether the columns have shifted");
             return String::new();
         }
-        word.to_owned()
+        // A lone dash of any length is what a word processor makes of `-`.
+        if matches!(word.as_str(), "\u{2013}" | "\u{2014}" | "\u{2212}") { "-".to_owned() } else { word }
     }
 
     fn edit<T>(
@@ -149,13 +198,40 @@ impl Cells<'_> {
     /// All three of source, date and wording, from the row or from the command line; else none.
     fn permission(&mut self) -> Option<Permission> {
         let stated = self.reading.stated;
-        let or = |cell: String, stated: &Option<String>| {
-            Some(cell).filter(|c| !matches!(c.as_str(), "" | "-")).or_else(|| stated.clone())
+        let or = |cell: String, stated: &Option<String>| match cell.as_str() {
+            "" => stated.clone(),
+            none if says_none(none) => None,
+            _ => Some(cell),
         };
-        let source = or(self.word(Column::Source), &stated.source);
-        let wording = or(self.word(Column::Wording), &stated.wording);
+        let (source, wording) = (self.word(Column::Source), self.word(Column::Wording));
+        let out = self.word(Column::OptedOut);
+        for (column, denied) in [
+            (Column::Source, says_no(&source)),
+            (Column::Wording, says_no(&wording)),
+            (Column::OptedOut, !(out.is_empty() || says_none(&out) || says_no(&out))),
+        ] {
+            if denied {
+                let advice = "leave them out, or correct the cell; ringround contacts leave is for who has left";
+                self.wrong(column, "no_consent", "", "this row says that they do not agree to texts", advice);
+            }
+        }
+        if is_date_by_accident(&wording) {
+            let advice = "make the column text, type the version as it was, and save the file again";
+            self.wrong(
+                Column::Wording,
+                "wording_is_date",
+                &wording,
+                "a spreadsheet program made a date of this",
+                advice,
+            );
+        }
+        let (source, wording) = (or(source, &stated.source), or(wording, &stated.wording));
         let said = self.word(Column::Date);
-        let date = if matches!(said.as_str(), "" | "-") { stated.date } else { self.date(&said) };
+        let date = match said.as_str() {
+            "" => stated.date,
+            none if says_none(none) => None,
+            said => self.date(said),
+        };
         let permission = source.zip(date).zip(wording);
         if permission.is_none() && stated.needed && self.problems.is_empty() {
             let advice = "fill in consent source, consent date and wording, or leave the person out";
@@ -173,6 +249,11 @@ impl Cells<'_> {
         if date > self.reading.today {
             let advice = "look at day, month and year: consent can't be younger than today";
             self.wrong(Column::Date, "in_the_future", &date.to_string(), "this day is still to come", advice);
+            return None;
+        }
+        if date.year() < 2000 {
+            let advice = "look at the year; in a workbook, look whether the cell is really a date";
+            self.wrong(Column::Date, "long_ago", &date.to_string(), "nobody agreed to texts that long ago", advice);
             return None;
         }
         Some(date)
@@ -197,6 +278,16 @@ impl Cells<'_> {
                 "unclosed_quote",
                 "a quote opened in this row is never closed",
                 "find the \" in this row that has no partner, and take it out or close it",
+            ),
+            Wrong::TooWide => (
+                "more_cells_than_headings",
+                "this row has more cells than there are headings: its columns may have shifted",
+                "look for a comma within a cell and put that cell into quotes, or give the last columns a heading",
+            ),
+            Wrong::NoValues => (
+                "formula_without_value",
+                "this row holds formulas without their values",
+                "open the file in a spreadsheet program and save it: then the values are in it",
             ),
             Wrong::TooLong => (
                 "row_too_long",

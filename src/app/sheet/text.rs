@@ -136,6 +136,7 @@ impl TextRows {
             let said = text.get(..4).filter(|t| t.eq_ignore_ascii_case("sep=")).and(text.as_bytes().get(4));
             if let Some(delimiter) = said.filter(|_| text.len() == 5) {
                 self.delimiter = Some(*delimiter);
+                self.line = 1; // the spreadsheet program does not show that line
                 continue;
             }
             if text.trim_matches([' ', '\t', ',', ';', '\u{feff}']).is_empty() {
@@ -259,6 +260,13 @@ fn end(text: &[u8], delimiter: Option<u8>, last: bool) -> End {
             cell_start = false;
         } else if byte == b'\n' {
             return End::At(at);
+        } else if byte == b'\r' {
+            match text.get(at + 1) {
+                None if !last => return End::Beyond,
+                // Alone it ends a row as well, in a file that somebody has glued together.
+                Some(next) if *next != b'\n' => return End::At(at),
+                _ => cell_start = false,
+            }
         } else {
             cell_start = parts(byte);
         }
