@@ -18,6 +18,7 @@ pub mod import_load;
 pub mod import_notes;
 mod import_seen;
 pub mod import_undo;
+pub mod intake;
 pub mod ledger;
 pub mod line;
 pub mod lock;
