@@ -5,7 +5,7 @@ use super::setting::{Setting, one_list, user_as};
 use super::voice::say;
 use super::{Done, Failure, forget, print};
 use crate::app::desk::Desk;
-use crate::app::sheet::cells::{cell_of, language, tags, trimmed};
+use crate::app::sheet::cells::{cell_of, language, on_one_line, tags, trimmed};
 use crate::domain::consent::Standing;
 use crate::domain::contact::{Contact, ContactDraft, Edit, Internet, Permission};
 use crate::domain::message::State;
@@ -129,7 +129,7 @@ impl Facts {
         Ok(ContactDraft {
             line: 0,
             phone,
-            name: cell_of(&cell(&self.name), |n| Some(n.to_owned())).unwrap_or(Edit::Keep),
+            name: cell_of(&on_one_line(&cell(&self.name)), |n| Some(n.to_owned())).unwrap_or(Edit::Keep),
             language: cell_of(&cell(&self.language), language)
                 .ok_or_else(|| wrong("language", "write its English name or its tag, like ur"))?,
             internet: cell_of(&cell(&self.internet), Internet::parse)

@@ -7,6 +7,7 @@ use ringround::app::export::export;
 use ringround::app::import::{Order, Replace, Report, import_here};
 use ringround::app::import_load::{Batch, Load, load};
 use ringround::app::import_undo::undo_import;
+use ringround::app::sheet::cells::on_one_line;
 use ringround::clock::{Clock, VirtualClock};
 use ringround::config::Settings;
 use ringround::domain::change::{Change, Decision};
@@ -193,7 +194,7 @@ async fn what_goes_out_comes_in_again_unchanged(world: &World) {
     let mut random = fastrand::Rng::with_seed(7);
     let one = |random: &mut fastrand::Rng| -> String {
         let words: Vec<&str> = (0..random.usize(1..3)).map(|_| NASTY[random.usize(..NASTY.len())]).collect();
-        words.join(" ")
+        on_one_line(&words.join(" ")) // as every way into the store leaves it
     };
     desk.stock().await.unwrap();
     for n in 0..150 {
