@@ -2,8 +2,8 @@
 # Everything that must hold before a change goes in, in one command, on a fresh Debian machine with Rust and gcc.
 # Tests run on SQLite and on PostgreSQL: one throwaway cluster serves all of them, and is gone afterwards. Others send
 # through a live Kannel. ./test.sh --long runs the program under fire for an hour and a half: ten thousand kills, each
-# named instant up to twelve times, two thousand campaigns on real stores, and sees to it that each rule broken on purpose
-# (tests/mutants) is noticed.
+# named instant up to twelve times, two thousand campaigns on real stores, sees to it that each rule broken on purpose
+# (tests/mutants) is noticed, and fuzzes whatever reads what strangers hand to us (tests/fuzz).
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -162,6 +162,7 @@ step "under fire" cargo test --locked --features faults --test crash -- "$@"
 if [ "$*" = --long ]; then
     step "two thousand campaigns on real stores" env RINGROUND_SEEDS=2000 cargo test --locked --test seeds
     step "rules broken on purpose" tests/mutants/run.sh
+    step "fuzzing" tests/fuzz/run.sh
 fi
 step "figures" figures
 printf '\n== All of it holds (%d s)\n' "$SECONDS"

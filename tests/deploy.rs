@@ -53,7 +53,7 @@ fn the_settings_the_secrets_and_the_ports_fit_together() {
     let mut loaded: Vec<&str> = UNIT.lines().filter_map(|l| l.strip_prefix("LoadCredential=")).collect();
     loaded.sort_unstable();
     let names: Vec<&str> = loaded.iter().map(|l| l.split(':').next().unwrap()).collect();
-    assert_eq!(names, ["gateway-callback", "gateway-password"]);
+    assert_eq!(names, ["gateway-callback", "gateway-password", "suppression-key"]);
     for line in loaded {
         let (name, path) = line.split_once(':').unwrap();
         assert!(SETTINGS.contains(&format!("{{ credential = \"{name}\" }}")), "{name}");

@@ -5,8 +5,11 @@
 mod program {
     pub mod bad_input;
     pub mod commands;
+    pub mod consent;
     pub mod demo;
     pub mod doubts;
+    pub mod import;
+    pub mod sheets;
     pub mod vectors;
 }
 

@@ -9,6 +9,9 @@ mod tls;
 
 mod run {
     mod doubts;
+    mod drop_folder;
+    mod inbox;
+    mod privacy;
     pub mod service;
     pub mod sink;
 }

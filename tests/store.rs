@@ -29,17 +29,24 @@ mod simulator {
 
 mod store {
     mod agreement;
+    mod answering;
     mod claims;
     mod edges;
     mod fence;
+    mod forgetting;
+    mod gateway_optouts;
     mod guards;
+    mod imports;
+    mod ledger;
     mod made;
     mod opening;
     mod races;
     mod receiving;
+    mod retention;
     mod same;
     mod sending;
     mod statements;
+    mod unread;
     mod views;
     mod views_doubts;
     mod views_messages;

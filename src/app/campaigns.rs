@@ -87,6 +87,23 @@ pub async fn apply(desk: &Desk, source: &str, by: &str) -> Result<(Applied, Vec<
     Err(StoreError::Busy)
 }
 
+/// What goes on: campaigns that run and are not over (id, list), and lists of which a campaign has ended and no other is to
+/// come.
+pub async fn going_on(desk: &Desk) -> Result<(Vec<(String, String)>, Vec<String>), StoreError> {
+    let now = desk.clock.now();
+    let (mut running, mut over, mut to_come) = (Vec::new(), Vec::new(), Vec::new());
+    for row in desk.store.campaigns().await? {
+        match row.state {
+            CampaignState::Running if desk.end_of(&row).is_some_and(|end| end <= now) => over.push(row.list),
+            CampaignState::Running => running.push((row.id, row.list)),
+            CampaignState::Draft | CampaignState::Paused => to_come.push(row.list),
+            CampaignState::Cancelled => {}
+        }
+    }
+    over.retain(|list| !to_come.contains(list) && !running.iter().any(|(_, other)| other == list));
+    Ok((running, over))
+}
+
 /// How many people a campaign of this list can text now: agreed, not suppressed, not held for review.
 pub async fn textable(store: &Store, list: &str) -> Result<u64, StoreError> {
     Ok(u64::try_from(store.textable(list).await?).unwrap_or(0))

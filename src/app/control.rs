@@ -14,8 +14,8 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-/// A spreadsheet of a hundred thousand rows fits; nothing larger is read.
-const LONGEST_REQUEST: u64 = 64 * 1024 * 1024;
+/// Two hundred rows of a spreadsheet fit, and any campaign; nothing larger is read.
+const LONGEST_REQUEST: u64 = 4 * 1024 * 1024;
 /// Whoever connects says within this time what is to be done.
 const SAY_WITHIN: Duration = Duration::from_secs(10);
 
@@ -119,9 +119,7 @@ pub async fn ask(path: &Path, request: &Request) -> io::Result<Option<Response>>
     let mut text = serde_json::to_vec(request)?;
     text.push(b'\n');
     if text.len() as u64 > LONGEST_REQUEST {
-        return Err(io::Error::other(
-            "the file is too large for a running service: stop it, repeat this, start it again",
-        ));
+        return Err(io::Error::other("the file is too large for a running service: 3 MB at most"));
     }
     stream.write_all(&text).await?;
     let mut line = Vec::new();

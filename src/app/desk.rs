@@ -1,14 +1,14 @@
 //! What every part of the shell has on its desk: store, clock, settings, ids in stock, and who has just revoked.
 
 use crate::clock::Clock;
-use crate::config::Settings;
+use crate::config::{Settings, read_campaign};
 use crate::domain::ids::{Id, Ids};
 use crate::engine::may_send::Revocation;
-use crate::store::{Store, StoreError};
+use crate::store::{CampaignRow, Store, StoreError};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
@@ -43,6 +43,8 @@ pub struct Desk {
     busy: Cell<bool>,
     ids: Mutex<Ids>,
     revoked: Mutex<Revocations>,
+    /// When campaigns end, by id and revision: read once from their file.
+    ends: RefCell<HashMap<(String, i64), Option<Timestamp>>>,
     /// Texts about which a report came while they were claimed: they have left before, and do not leave again.
     arrived: Mutex<HashMap<Id, Timestamp>>,
     away: AtomicBool,
@@ -63,6 +65,7 @@ impl Desk {
             busy: Cell::new(false),
             ids: Mutex::new(Ids::new(0..0)),
             revoked: Mutex::default(),
+            ends: RefCell::default(),
             arrived: Mutex::default(),
             away: AtomicBool::new(false),
         }
@@ -124,6 +127,12 @@ impl Desk {
         TimeZone::UTC.to_datetime(east).date()
     }
 
+    /// When a campaign ends.
+    pub fn end_of(&self, row: &CampaignRow) -> Option<Timestamp> {
+        let read = || read_campaign(&row.source).0.and_then(|campaign| campaign.ends_at());
+        *self.ends.borrow_mut().entry((row.id.clone(), row.revision)).or_insert_with(read)
+    }
+
     /// Takes a decision with ids from the stock.
     pub fn decide<T>(&self, decision: impl FnOnce(&mut Ids) -> T) -> T {
         decision(&mut self.ids())
@@ -146,7 +155,8 @@ impl Desk {
     /// Remembers a revocation before it is committed; the sender looks right before the wire. Until [`Desk::revoked`] says
     /// that the store has it, no claim whatever has seen it.
     pub fn revoke(&self, contact: Id, revocation: Revocation) {
-        self.revocations().entry(contact).or_default().push((revocation, None));
+        // Room for one: an import that is undone revokes for a hundred thousand people at once.
+        self.revocations().entry(contact).or_insert_with(|| Vec::with_capacity(1)).push((revocation, None));
     }
 
     /// The store has what these contacts revoked: claims from now on see it there.

@@ -3,8 +3,9 @@
 //! Verified on the raw body, stored before it is acknowledged. Bounds: 64 KiB of body, 16 KiB of headers within 5
 //! seconds, 10 seconds in all, 256 connections. What is forged, stale or garbage is refused, counted, and not stored.
 
+use super::intake::{Delivery, deliver};
 use super::receiver::{Handed, Taken};
-use super::run::{Delivery, Shared, deliver};
+use super::run::Shared;
 use crate::domain::message::RefusalClass;
 use crate::gateway::{CallbackEvent, Incoming, Method};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};

@@ -2,7 +2,8 @@
 //! kept only after the texts of its page are stored.
 
 use super::hooks::handed;
-use super::run::{Delivery, Shared, deliver};
+use super::intake::{Delivery, deliver};
+use super::run::Shared;
 use crate::domain::change::Change;
 use crate::gateway::{Gateway, Polled};
 use crate::store::StoreError;

@@ -1,23 +1,27 @@
 //! Takes what a gateway hands to us: inbound texts and delivery reports. Stored before it is acknowledged; a repeat
 //! changes nothing; many share one commit; a conflict is read again and decided again, at most three times.
 
+use super::campaigns::going_on;
 use super::desk::Desk;
-use crate::domain::campaign::CampaignState;
 use crate::domain::change::{Change, Decision};
 use crate::domain::ids::Id;
 use crate::domain::inbound::InboundText;
+use crate::domain::list::Reply;
 use crate::domain::message::State;
 use crate::domain::phone::Phone;
 use crate::domain::report::{DeliveryReport, ReportStatus, StrayReport};
 use crate::engine::may_send::Revocation;
 use crate::engine::{inbound, report};
 use crate::store::StoreError;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use std::collections::HashSet;
 
 const TRIES: usize = 3;
-/// One answer of a kind per number in this time (R-WORD: loops).
-const ANSWER_ONCE_IN: SignedDuration = SignedDuration::from_hours(1);
+/// A YES counts for no longer than this (`confirm_hours`).
+const ASKED_WITHIN: SignedDuration = SignedDuration::from_hours(168);
+/// So many answers leave in so long at most, goodbyes excepted.
+const ANSWERS: u16 = 30;
+const ANSWERS_OVER: SignedDuration = SignedDuration::from_mins(1);
 
 /// One thing that a gateway hands over.
 #[derive(Clone)]
@@ -64,12 +68,13 @@ pub async fn take(desk: &Desk, gateway: &str, handed: &[Handed]) -> Result<Vec<T
     let mut taken = vec![Taken::Repeat; handed.len()];
     let (mut decisions, mut waiting, mut singly) = (Vec::new(), Vec::new(), Vec::new());
     let (mut revoked, mut senders) = (Vec::new(), HashSet::new());
+    let mut lately = desk.store.last_answers(ANSWERS.into()).await?;
     for (at, (one, slot)) in handed.iter().zip(&mut taken).enumerate() {
         if matches!(one, Handed::Text { from, .. } if !senders.insert(from)) {
             singly.push(at); // what they wrote before changes what this one means
             continue;
         }
-        match decide(desk, gateway, one).await? {
+        match decide(desk, gateway, one, &mut lately).await? {
             Looked::Nothing(found) => *slot = found,
             Looked::Repeat(contact) => revoked.extend(contact),
             Looked::Decided(decision, revocation) => {
@@ -85,16 +90,22 @@ pub async fn take(desk: &Desk, gateway: &str, handed: &[Handed]) -> Result<Vec<T
     singly.sort_unstable();
     for at in singly {
         if let (Some(one), Some(slot)) = (handed.get(at), taken.get_mut(at)) {
-            *slot = take_one(desk, gateway, one, &mut revoked).await?;
+            *slot = take_one(desk, gateway, one, &mut revoked, &mut lately).await?;
         }
     }
     desk.revoked(&revoked, desk.clock.now());
     Ok(taken)
 }
 
-async fn take_one(desk: &Desk, gateway: &str, handed: &Handed, all: &mut Vec<Id>) -> Result<Taken, StoreError> {
+async fn take_one(
+    desk: &Desk,
+    gateway: &str,
+    handed: &Handed,
+    all: &mut Vec<Id>,
+    lately: &mut Vec<Timestamp>,
+) -> Result<Taken, StoreError> {
     for _ in 0..TRIES {
-        match decide(desk, gateway, handed).await? {
+        match decide(desk, gateway, handed, lately).await? {
             Looked::Nothing(taken) => return Ok(taken),
             Looked::Repeat(contact) => {
                 all.extend(contact);
@@ -130,14 +141,25 @@ enum Looked {
     Decided(Decision, Option<(Id, Revocation)>),
 }
 
-async fn decide(desk: &Desk, gateway: &str, handed: &Handed) -> Result<Looked, StoreError> {
+/// `lately`: when the last answers left or leave; what is decided here is added.
+async fn decide(
+    desk: &Desk,
+    gateway: &str,
+    handed: &Handed,
+    lately: &mut Vec<Timestamp>,
+) -> Result<Looked, StoreError> {
     match handed {
-        Handed::Text { .. } => decide_text(desk, gateway, handed).await,
+        Handed::Text { .. } => decide_text(desk, gateway, handed, lately).await,
         Handed::Report { .. } => decide_report(desk, gateway, handed).await,
     }
 }
 
-async fn decide_text(desk: &Desk, gateway: &str, handed: &Handed) -> Result<Looked, StoreError> {
+async fn decide_text(
+    desk: &Desk,
+    gateway: &str,
+    handed: &Handed,
+    lately: &mut Vec<Timestamp>,
+) -> Result<Looked, StoreError> {
     let Handed::Text { gateway_id, from: raw_from, body, opt_out_handled } = handed else {
         return Ok(Looked::Nothing(Taken::Foreign));
     };
@@ -153,11 +175,10 @@ async fn decide_text(desk: &Desk, gateway: &str, handed: &Handed) -> Result<Look
         Some(phone) => known(desk, phone).await?,
         None => inbound::Sender::default(),
     };
-    let campaigns = desk.store.campaigns().await?.into_iter();
-    let running: Vec<(String, String)> =
-        campaigns.filter(|c| c.state == CampaignState::Running).map(|c| (c.id, c.list)).collect();
+    let (running, over) = going_on(desk).await?;
     desk.stock().await?;
     let now = desk.clock.now();
+    let free_at = next_answer(lately, now);
     let received = desk.decide(|ids| {
         let text = InboundText {
             id: ids.take(),
@@ -169,10 +190,34 @@ async fn decide_text(desk: &Desk, gateway: &str, handed: &Handed) -> Result<Look
             received_at: now,
         };
         let (lists, listening) = (&desk.settings.lists, &desk.settings.listening);
-        let around = inbound::Around { lists, listening, running: &running, gateway_confirms: *opt_out_handled };
+        let around = inbound::Around {
+            lists,
+            listening,
+            running: &running,
+            over: &over,
+            free_at,
+            gateway_confirms: *opt_out_handled,
+        };
         inbound::receive(&text, &sender, around, now, ids)
     });
+    lately.extend(answers(&received.decision));
     Ok(Looked::Decided(received.decision, received.revoked))
+}
+
+/// When the next answer may leave: so long after the one that is so many back.
+fn next_answer(lately: &mut [Timestamp], now: Timestamp) -> Timestamp {
+    lately.sort_unstable_by(|a, b| b.cmp(a));
+    let full = lately.get(usize::from(ANSWERS) - 1).and_then(|at| at.checked_add(ANSWERS_OVER).ok());
+    full.map_or(now, |free| free.max(now))
+}
+
+/// When the answers of a decision leave that count against the cap.
+fn answers(Decision(changes): &Decision) -> impl Iterator<Item = Timestamp> {
+    let queued = changes.iter().filter_map(|change| match change {
+        Change::MessagesQueued(messages) => Some(messages),
+        _ => None,
+    });
+    queued.flatten().filter(|message| message.reply != Some(Reply::Goodbye.as_str())).map(|message| message.not_before)
 }
 
 async fn known(desk: &Desk, phone: &Phone) -> Result<inbound::Sender, StoreError> {
@@ -180,10 +225,11 @@ async fn known(desk: &Desk, phone: &Phone) -> Result<inbound::Sender, StoreError
     let Some(contact) = desk.store.contact(phone).await? else {
         return Ok(inbound::Sender { suppressed, ..inbound::Sender::default() });
     };
-    let since = desk.clock.now().saturating_sub(ANSWER_ONCE_IN).unwrap_or(jiff::Timestamp::MIN);
+    let since = |back| desk.clock.now().saturating_sub(back).unwrap_or(Timestamp::MIN);
     Ok(inbound::Sender {
         standings: desk.store.standings(contact.id).await?,
-        answered: desk.store.answered(contact.id, since).await?,
+        answered: desk.store.answered(contact.id, since(inbound::CAPPED_OVER)).await?,
+        asked: desk.store.asked(contact.id, since(ASKED_WITHIN)).await?,
         contact: Some(contact),
         suppressed,
     })

@@ -5,10 +5,13 @@
 
 use super::beat::Beat;
 use super::desk::Desk;
-use super::receiver::{self, Handed, Taken};
+use super::ledger::{self, Sealer};
+use super::receiver;
 use super::resolver;
+use super::retention::Sweeper;
 use super::scheduler::Scheduler;
 use super::sender::Sender;
+use super::unread::Reminder;
 use crate::engine::may_send::Revocation;
 use crate::gateway::Gateway;
 use crate::store::{Hint, Pulse, StoreError};
@@ -20,7 +23,7 @@ use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::select;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// Even if nothing wakes it, the worker looks around this often; where others may have made work for it, more often.
@@ -30,8 +33,6 @@ const LOOK_AROUND_SHARED: SignedDuration = SignedDuration::from_secs(2);
 const PAUSE_AFTER_FAILURE: SignedDuration = SignedDuration::from_secs(1);
 /// A failure that lasts is said this often.
 const SAID_EVERY: SignedDuration = SignedDuration::from_mins(1);
-/// Things that share a commit at most.
-const SHARE_A_COMMIT: usize = 256;
 
 /// What all parts share.
 #[derive(Clone)]
@@ -70,9 +71,6 @@ impl Callbacks {
         format!("callbacks: {taken} taken, {refused} refused, {foreign} reports about texts that are not ours")
     }
 }
-
-/// A thing handed over by a gateway, and whoever waits for it to be stored.
-pub type Delivery = (Vec<Handed>, oneshot::Sender<Option<Vec<Taken>>>);
 
 impl Shared {
     /// All that is shared, before anything runs.
@@ -140,7 +138,11 @@ pub async fn work(shared: &Shared, ready: impl FnOnce(i64)) -> Result<(), StoreE
             }
         }
     }
-    worker.sender.stop(desk).await
+    worker.sender.stop(desk).await?;
+    if let Err(error) = ledger::seal_all(desk).await {
+        tracing::warn!("the ledger's last entries are sealed at the next start: {error}");
+    }
+    Ok(())
 }
 
 /// The first epoch. A worker with other settings may be one that is gone, and not yet taken off: our own, before it was
@@ -185,6 +187,9 @@ struct Worker {
     scheduler: Scheduler,
     sender: Sender,
     beat: Beat,
+    sealer: Sealer,
+    sweeper: Sweeper,
+    reminder: Reminder,
     /// The pulse's count of campaign changes at the last turn.
     campaigns: Option<i64>,
 }
@@ -201,7 +206,15 @@ impl Worker {
         if !desk.store.keep_reserve() {
             tracing::warn!("there is no room for the reserve beside the database: the disk is nearly full");
         }
-        Ok(Self { scheduler: Scheduler::default(), sender, beat: Beat::new(desk), campaigns: None })
+        Ok(Self {
+            scheduler: Scheduler::default(),
+            sender,
+            beat: Beat::new(desk),
+            sealer: Sealer::default(),
+            sweeper: Sweeper::default(),
+            reminder: Reminder::default(),
+            campaigns: None,
+        })
     }
 
     async fn turn(&mut self, shared: &Shared) -> Result<(bool, Pulse), StoreError> {
@@ -217,6 +230,9 @@ impl Worker {
         if !desk.is_starved() && desk.hour_is_known() {
             busy |= self.scheduler.turn(desk, &pulse).await?;
             busy |= pulse.strays && receiver::join_strays(desk).await?;
+            busy |= self.sealer.turn(desk).await?;
+            busy |= self.sweeper.turn(desk).await?;
+            self.reminder.turn(desk).await?;
         }
         busy |= self.sender.turn(desk, &shared.gateway, &pulse, self.scheduler.quiet(now)).await?;
         Ok((busy, pulse))
@@ -313,38 +329,4 @@ pub async fn resolve(shared: &Shared) -> Result<(), StoreError> {
         }
     }
     Ok(())
-}
-
-/// Stores what gateways hand over: all that waits shares one commit, and whoever waits hears of it after the commit.
-pub async fn intake(shared: &Shared, mut deliveries: mpsc::Receiver<Delivery>) {
-    let mut waiting: Vec<Delivery> = Vec::new();
-    while deliveries.recv_many(&mut waiting, SHARE_A_COMMIT).await > 0 {
-        let (things, listeners): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
-        let counts: Vec<usize> = things.iter().map(Vec::len).collect();
-        let all: Vec<Handed> = things.into_iter().flatten().collect();
-        let stored = if shared.desk.owes() {
-            Err(StoreError::Full)
-        } else {
-            receiver::take(&shared.desk, shared.gateway.name(), &all).await
-        };
-        let mut taken = match stored {
-            Ok(taken) => Some(taken.into_iter()),
-            Err(error) => {
-                tracing::error!("what the gateway handed over can't be stored: {error}; it is asked to come again");
-                None
-            }
-        };
-        shared.wake.notify_one();
-        for (listener, count) in listeners.into_iter().zip(counts) {
-            let share = taken.as_mut().map(|taken| taken.take(count).collect());
-            let _ = listener.send(share); // whoever asked may have hung up
-        }
-    }
-}
-
-/// Hands something to the intake; none: it could not be stored.
-pub async fn deliver(intake: &mpsc::Sender<Delivery>, things: Vec<Handed>) -> Option<Vec<Taken>> {
-    let (tell, told) = oneshot::channel();
-    intake.send((things, tell)).await.ok()?;
-    told.await.ok().flatten()
 }

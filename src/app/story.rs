@@ -4,9 +4,8 @@
 use super::account::{Account, account};
 use super::campaigns::{Applied, Steer, apply, steer};
 use super::desk::Desk;
-use super::import::{Order, Report, import};
+use super::import::{ImportError, Order, Report, import_here};
 use super::run_virtual::Run;
-use super::spreadsheet::Stated;
 use crate::clock::{Clock, VirtualClock};
 use crate::config::Settings;
 use crate::domain::campaign::Campaign;
@@ -110,8 +109,11 @@ pub async fn tell(
     let world = World::new(begin, Params { seed, outages, ..Params::default() }, cast());
     let desk = Desk::new(store, Clock::Virtual(clock.slow_by(slow_by)), settings);
 
-    let order = Order { list: "send", by: ADMIN, stated: Stated::default(), dry_run: false };
-    let import = import(&desk, SPREADSHEET, &order, |_, _| {}).await?;
+    let order = Order { list: "send".to_owned(), by: ADMIN.to_owned(), ..Order::default() };
+    let import = import_here(&desk, SPREADSHEET, &order).await.map_err(|error| match error {
+        ImportError::Store(error) => error,
+        _ => StoreError::Corrupt("the demo's spreadsheet"),
+    })?;
     let applied = apply(&desk, CAMPAIGN, ADMIN).await?;
     let (Applied::New(campaign), _) = applied else {
         return Err(StoreError::Corrupt("the demo needs an empty database"));

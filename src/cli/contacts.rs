@@ -1,10 +1,11 @@
 //! `ringround contacts`: look at people, and change what is known of them by their word.
 
-use super::setting::{Setting, one_list, user};
+use super::contacts_file::{self, matches};
+use super::setting::{Setting, one_list, user_as};
 use super::voice::say;
-use super::{Done, Failure, print};
+use super::{Done, Failure, forget, print};
 use crate::app::desk::Desk;
-use crate::app::spreadsheet_cells::{cell_of, language, tags};
+use crate::app::sheet::cells::{cell_of, language, on_one_line, tags, trimmed};
 use crate::domain::consent::Standing;
 use crate::domain::contact::{Contact, ContactDraft, Edit, Internet, Permission};
 use crate::domain::message::State;
@@ -26,6 +27,16 @@ pub(super) enum Args {
         #[arg(long)]
         reveal: bool,
     },
+    /// Contacts by a part of their name, or three digits or more of their number
+    Find {
+        /// A part of a name, or of a number
+        text: String,
+        /// Show whole numbers and names
+        #[arg(long)]
+        reveal: bool,
+    },
+    /// Write contacts to a file that a spreadsheet program opens, and that can be imported again
+    Export(contacts_file::Export),
     /// One contact: what is known, the ledger of consent, the conversation
     Show {
         /// The number, or its last digits
@@ -42,7 +53,7 @@ pub(super) enum Args {
         #[arg(long)]
         list: Option<String>,
         /// Where they agreed: "rang the office"
-        #[arg(long, value_name = "TEXT")]
+        #[arg(long, value_name = "TEXT", visible_alias = "how")]
         consent_source: String,
         /// When they agreed: 2022-01-17
         #[arg(long, value_name = "DATE")]
@@ -50,6 +61,9 @@ pub(super) enum Args {
         /// Which version of the wording they were told
         #[arg(long, value_name = "VERSION")]
         wording: String,
+        /// Who says so, for the ledger [default: who types this]
+        #[arg(long = "as", value_name = "NAME")]
+        by: Option<String>,
         #[command(flatten)]
         facts: Facts,
     },
@@ -60,6 +74,9 @@ pub(super) enum Args {
         /// How you know, for the ledger: "rang the office"
         #[arg(long, value_name = "TEXT")]
         how: String,
+        /// Who says so, for the ledger [default: who types this]
+        #[arg(long = "as", value_name = "NAME")]
+        by: Option<String>,
         #[command(flatten)]
         facts: Facts,
     },
@@ -73,13 +90,18 @@ pub(super) enum Args {
         /// How you know, for the ledger: "rang the office"
         #[arg(long, value_name = "TEXT")]
         how: String,
+        /// Who says so, for the ledger [default: who types this]
+        #[arg(long = "as", value_name = "NAME")]
+        by: Option<String>,
     },
+    /// Forget a person: all that is known of them goes, and no file ever brings them back
+    Forget(forget::Args),
 }
 
 impl Args {
     /// Does it change the database?
     pub(super) fn changes(&self) -> bool {
-        !matches!(self, Self::List { .. } | Self::Show { .. })
+        matches!(self, Self::Add { .. } | Self::Set { .. } | Self::Leave { .. })
     }
 }
 
@@ -102,12 +124,12 @@ pub(super) struct Facts {
 
 impl Facts {
     fn draft(&self, phone: Phone, permission: Option<Permission>) -> Result<ContactDraft, Failure> {
-        let cell = |given: &Option<String>| given.clone().unwrap_or_default();
+        let cell = |given: &Option<String>| given.as_deref().map(trimmed).unwrap_or_default().to_owned();
         let wrong = |what: &str, hint: &str| Failure::new(2, format!("--{what} can't be read"), hint);
         Ok(ContactDraft {
             line: 0,
             phone,
-            name: cell_of(&cell(&self.name), |n| Some(n.to_owned())).unwrap_or(Edit::Keep),
+            name: cell_of(&on_one_line(&cell(&self.name)), |n| Some(n.to_owned())).unwrap_or(Edit::Keep),
             language: cell_of(&cell(&self.language), language)
                 .ok_or_else(|| wrong("language", "write its English name or its tag, like ur"))?,
             internet: cell_of(&cell(&self.internet), Internet::parse)
@@ -122,20 +144,27 @@ pub(super) async fn run(setting: &Setting, args: Args) -> Done {
     let desk = setting.desk().await?;
 
     match args {
-        Args::List { reveal } => list(setting, &desk, reveal).await,
+        Args::List { reveal } => list(setting, &desk, reveal, |_| true).await,
+        Args::Find { text, reveal } => list(setting, &desk, reveal, |contact| matches(contact, &text)).await,
+        Args::Export(args) => contacts_file::run(setting, &desk, args).await,
         Args::Show { number, reveal } => show(setting, &desk, &find(&desk, &number).await?, reveal).await,
-        Args::Add { number, list, consent_source, consent_date, wording, facts } => {
+        Args::Add { number, list, consent_source, consent_date, wording, by, facts } => {
             let permission = Permission { source: consent_source, date: consent_date, wording };
             let draft = facts.draft(phone(&desk, &number)?, Some(permission))?;
             let list = one_list(&desk.settings, list.as_deref())?;
-            add(setting, &desk, &draft, &list).await
+            add(setting, &desk, &draft, &list, &user_as(setting, by.as_deref())).await
         }
-        Args::Set { number, how, facts } => {
+        Args::Set { number, how, by, facts } => {
             let contact = find(&desk, &number).await?;
             let draft = facts.draft(contact.phone.clone(), None)?;
-            set(setting, &desk, &contact, &draft, &how).await
+            let by = user_as(setting, by.as_deref());
+            set(setting, &desk, &contact, &draft, Ground { by: &by, how: &how }).await
         }
-        Args::Leave { number, list, how } => gone(setting, &desk, &number, list.as_deref(), &how).await,
+        Args::Leave { number, list, how, by } => {
+            let by = user_as(setting, by.as_deref());
+            gone(setting, &desk, &number, list.as_deref(), Ground { by: &by, how: &how }).await
+        }
+        Args::Forget(args) => forget::run(setting, &desk, args).await,
     }
 }
 
@@ -145,7 +174,7 @@ fn phone(desk: &Desk, number: &str) -> Result<Phone, Failure> {
 }
 
 /// The contact with this number, or the only one that ends with these digits.
-async fn find(desk: &Desk, number: &str) -> Result<Contact, Failure> {
+pub(super) async fn find(desk: &Desk, number: &str) -> Result<Contact, Failure> {
     if let Ok(phone) = Phone::parse(number, &desk.settings.phone_rules)
         && let Some(contact) = desk.store.contact(&phone).await?
     {
@@ -160,14 +189,14 @@ async fn find(desk: &Desk, number: &str) -> Result<Contact, Failure> {
     }
 }
 
-async fn list(setting: &Setting, desk: &Desk, reveal: bool) -> Done {
+async fn list(setting: &Setting, desk: &Desk, reveal: bool, wanted: impl Fn(&Contact) -> bool) -> Done {
     let mut after = 0;
     let mut rows = Vec::new();
     loop {
         let page = desk.store.contacts(after, 500).await?;
         let Some(last) = page.last() else { break };
         after = last.id;
-        for contact in &page {
+        for contact in page.iter().filter(|contact| wanted(contact)) {
             let standings: Vec<String> = desk
                 .store
                 .standings(contact.id)
@@ -289,7 +318,7 @@ fn said_text(line: &ConversationLine, reveal: bool) -> String {
     if line.theirs { print::private(&line.body, reveal) } else { line.body.clone() }
 }
 
-async fn add(setting: &Setting, desk: &Desk, draft: &ContactDraft, list: &str) -> Done {
+async fn add(setting: &Setting, desk: &Desk, draft: &ContactDraft, list: &str, by: &str) -> Done {
     if draft.permission.as_ref().is_some_and(|p| p.date > desk.today()) {
         return Err(Failure::new(2, "the day of consent is still to come", "look at --consent-date"));
     }
@@ -304,11 +333,10 @@ async fn add(setting: &Setting, desk: &Desk, draft: &ContactDraft, list: &str) -
         suppressed: !desk.store.suppressed_among(phones).await?.is_empty(),
         contact,
     };
-    let by = user(setting);
     let how = draft.permission.as_ref().map_or("", |p| p.source.as_str());
     desk.stock().await?;
     let now = desk.clock.now();
-    let (verdict, decision) = desk.decide(|ids| admit(draft, &existing, &Source { list, how, by: &by }, now, ids));
+    let (verdict, decision) = desk.decide(|ids| admit(draft, &existing, &Source { list, how, by }, now, ids));
     if verdict == Verdict::Suppressed {
         let hint = "ask them to text START or the join word themselves";
         return Err(Failure::new(1, "this person said STOP or left: nobody but they can undo that", hint));
@@ -317,17 +345,17 @@ async fn add(setting: &Setting, desk: &Desk, draft: &ContactDraft, list: &str) -
     said(setting, &draft.phone, verdict.as_str())
 }
 
-async fn set(setting: &Setting, desk: &Desk, contact: &Contact, draft: &ContactDraft, how: &str) -> Done {
-    let by = user(setting);
+async fn set(setting: &Setting, desk: &Desk, contact: &Contact, draft: &ContactDraft, ground: Ground<'_>) -> Done {
+    let Ground { by, how } = ground;
     desk.stock().await?;
     let now = desk.clock.now();
-    let decision = desk.decide(|ids| change(draft, contact, &Source { list: "", how, by: &by }, now, ids));
+    let decision = desk.decide(|ids| change(draft, contact, &Source { list: "", how, by }, now, ids));
     let what = if decision.is_some() { "changed" } else { "unchanged" };
     commit(desk, decision).await?;
     said(setting, &contact.phone, what)
 }
 
-async fn gone(setting: &Setting, desk: &Desk, number: &str, list: Option<&str>, how: &str) -> Done {
+async fn gone(setting: &Setting, desk: &Desk, number: &str, list: Option<&str>, ground: Ground<'_>) -> Done {
     let list = list.map(|list| one_list(&desk.settings, Some(list))).transpose()?;
     desk.stock().await?;
     let (contact, known) = match find(desk, number).await {
@@ -338,10 +366,9 @@ async fn gone(setting: &Setting, desk: &Desk, number: &str, list: Option<&str>, 
             Err(_) => return Err(missing),
         },
     };
-    let by = user(setting);
     let now = desk.clock.now();
     desk.revoke(contact.id, Revocation::Left(list.clone()));
-    let decision = desk.decide(|ids| leave(&contact, known, list.as_deref(), Ground { by: &by, how }, now, ids));
+    let decision = desk.decide(|ids| leave(&contact, known, list.as_deref(), ground, now, ids));
     commit(desk, Some(decision)).await?;
     desk.revoked(&[contact.id], desk.clock.now());
     said(setting, &contact.phone, "left")

@@ -49,8 +49,8 @@ fn spreadsheet(told: &Told) {
         report.rows,
         of(Verdict::New),
         of(Verdict::NewPending),
-        report.duplicates.len(),
-        report.refused()
+        report.duplicates + report.other_names,
+        report.refused
     );
     for problem in &report.problems {
         println!("    row {:>2}  {:<24} {}", problem.line, problem.value, problem.message);

@@ -4,6 +4,7 @@ use super::setting::Setting;
 use super::voice::say;
 use super::{Done, FOUND_PROBLEMS, gateway, print};
 use crate::app::control;
+use crate::app::unread::alarm;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::config::credentials::{CredentialProblem, read_secret};
@@ -13,6 +14,7 @@ use crate::gateway::{Client, Provider, Request};
 use crate::store::{Store, StoreError};
 use secrecy::SecretString;
 use serde_json::json;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// Arguments of `doctor`.
@@ -46,6 +48,7 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
     findings.push(zones());
     findings.push(roots());
     findings.push(lists(&settings));
+    findings.extend(settings.drop.as_ref().map(|drop| drop_folder(&drop.folder)));
     match gateway::provider(&settings) {
         Ok(provider) => {
             findings.push(fine("gateway", format!("{}: profile and account are sound", provider.name())));
@@ -117,6 +120,9 @@ async fn database(setting: &Setting, settings: &Settings) -> Vec<Finding> {
         if unresolved > 0 {
             found.push(wrong("doubts", format!("{unresolved} texts need a person to decide"), "ringround doubts list"));
         }
+        if let Some(words) = alarm(&store.unread().await?, Clock::System.now()) {
+            found.push(wrong("inbox", words, "ringround inbox shows them"));
+        }
         store.close().await;
         Ok::<_, StoreError>(found)
     };
@@ -178,6 +184,25 @@ fn lists(settings: &Settings) -> Finding {
             "ringround check --defaults shows how one looks",
         ),
         n => fine("lists", format!("{n} in the settings")),
+    }
+}
+
+/// Can a file be taken out of it, and who may lay one into it?
+fn drop_folder(folder: &Path) -> Finding {
+    let hint = "chown ringround:office, chmod 2770; and name it in the unit's ReadWritePaths=";
+    let probe = folder.join(".ringround-doctor");
+    let tried = std::fs::metadata(folder).and_then(|found| {
+        std::fs::File::create(&probe)?;
+        std::fs::remove_file(&probe)?;
+        Ok(found.permissions().mode())
+    });
+    match tried {
+        Ok(mode) if mode & 0o002 != 0 => {
+            let found = format!("{}: everybody on this machine may add people to a list", folder.display());
+            wrong("drop folder", found, hint)
+        }
+        Ok(_) => fine("drop folder", folder.display().to_string()),
+        Err(error) => wrong("drop folder", format!("{}: {error}", folder.display()), hint),
     }
 }
 

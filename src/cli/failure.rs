@@ -1,6 +1,7 @@
 //! A failure as people see it: one sentence, then a hint on its own line, and an exit code that scripts can tell apart.
 
 use super::voice::tell;
+use crate::app::import::ImportError;
 use crate::store::StoreError;
 use serde_json::json;
 
@@ -15,6 +16,18 @@ pub(super) struct Failure {
 impl Failure {
     pub(super) fn new(code: u8, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { code, message: message.into(), hint: hint.into() }
+    }
+
+    /// Why a file was not imported.
+    pub(super) fn import(file: &str, error: &ImportError) -> Self {
+        match error {
+            ImportError::Sheet(sheet) => Self::new(1, format!("{file}: {sheet}"), sheet.hint()),
+            ImportError::Store(store) => Self { message: format!("{file}: {store}"), ..Self::store(store) },
+            ImportError::Service(_) => {
+                Self::new(1, error.to_string(), "look at its log, then repeat the command: what is loaded stays loaded")
+            }
+            ImportError::Refused { .. } => Self::new(1, error.to_string(), "move it away, or say --report PATH"),
+        }
     }
 
     pub(super) fn message(&self) -> &str {
@@ -42,14 +55,29 @@ impl Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
+        Self::store(&error)
+    }
+}
+
+impl Failure {
+    fn store(error: &StoreError) -> Self {
         let code = match error {
             StoreError::NeedsMigration { .. }
             | StoreError::TooNew { .. }
             | StoreError::NotFound(_)
             | StoreError::Busy => 5,
             // Starting again would change nothing: the service manager is not to try.
-            StoreError::BadUrl(_) | StoreError::Corrupt(_) | StoreError::Damaged(_) | StoreError::Disagrees(_) => 78,
-            StoreError::Fenced | StoreError::Moved(_) | StoreError::Full | StoreError::Database(_) => 1,
+            StoreError::BadUrl(_)
+            | StoreError::Corrupt(_)
+            | StoreError::Damaged(_)
+            | StoreError::Disagrees(_)
+            | StoreError::KeyMissing
+            | StoreError::WrongKey => 78,
+            StoreError::Locked
+            | StoreError::Fenced
+            | StoreError::Moved(_)
+            | StoreError::Full
+            | StoreError::Database(_) => 1,
         };
         Self::new(code, error.to_string(), error.hint())
     }

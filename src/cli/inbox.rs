@@ -4,9 +4,10 @@ use super::setting::{Setting, user};
 use super::voice::say;
 use super::{Done, Failure, NOT_CONFIRMED, print};
 use crate::app::desk::Desk;
+use crate::domain::text;
 use crate::engine::leave::Ground;
 use crate::engine::may_send::Revocation;
-use crate::engine::review::{Verdict, review};
+use crate::engine::review::{Verdict, answer, review};
 use serde_json::json;
 
 /// What to do with inbound texts.
@@ -25,6 +26,13 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    /// Answers a text in your own words; one answer to each
+    Reply {
+        /// The text's number, as the inbox shows it
+        id: i64,
+        /// What to say
+        text: String,
+    },
     /// You have read a text. Where it held its sender's texts, say what it was
     Done {
         /// The text's number, as the inbox shows it
@@ -58,6 +66,7 @@ pub(super) async fn run(setting: &Setting, args: Args) -> Done {
             };
             read(setting, &desk, id, verdict).await
         }
+        Some(Command::Reply { id, text }) => reply(setting, &desk, id, &text).await,
     }
 }
 
@@ -78,6 +87,50 @@ async fn list(setting: &Setting, desk: &Desk, all: bool, reveal: bool) -> Done {
             say!("{:>6}  {}  {from}  [{}]", text.id, print::utc(text.received_at), text.meaning);
             say!("        {}", print::private(text.body.trim(), reveal).replace('\n', "\n        "));
         }
+    }
+    Ok(0)
+}
+
+/// More parts than this are a letter.
+const MOST_PARTS: usize = 4;
+
+async fn reply(setting: &Setting, desk: &Desk, id: i64, said: &str) -> Done {
+    let Some(text) = desk.store.inbound(id).await? else {
+        return Err(Failure::new(1, format!("there is no text {id}"), "ringround inbox --all shows all of them"));
+    };
+    let sender = match text.contact {
+        Some(contact) => desk.store.contact_by_id(contact).await?,
+        None => None,
+    };
+    let Some(sender) = sender else {
+        return Err(Failure::new(1, format!("text {id} came from no phone number"), "there is nobody to answer"));
+    };
+    if sender.held_for.is_some() && text.needs_person && text.meaning == "may be stop" {
+        let message = "this text may mean STOP: an answer could be one text too many";
+        return Err(Failure::new(NOT_CONFIRMED, message, format!("ringround inbox done {id} --carry-on, then answer")));
+    }
+    if !desk.store.suppressed_among(std::slice::from_ref(&sender.phone)).await?.is_empty() {
+        let hint = "they said STOP, and no text may follow; ring them, if you must";
+        return Err(Failure::new(1, format!("the sender of text {id} has left"), hint));
+    }
+    let size = text::measure(&text::clean(said, false));
+    if said.trim().is_empty() || size.parts > MOST_PARTS {
+        let parts = if said.trim().is_empty() { "no part".to_owned() } else { format!("{} parts", size.parts) };
+        let message = format!("this answer takes {parts}");
+        return Err(Failure::new(2, message, format!("write 1 to {MOST_PARTS}: 160 plain characters are one")));
+    }
+    desk.stock().await?;
+    let (by, now) = (user(setting), desk.clock.now());
+    let how = format!("answered text {id}");
+    let decision = desk.decide(|ids| answer(id, sender.id, said, Ground { by: &by, how: &how }, now, ids));
+    if !desk.store.commit_one(decision, now).await? {
+        return Err(Failure::new(1, format!("text {id} has been answered already"), "each text is answered once"));
+    }
+    if setting.json {
+        say!("{}", json!({"format": "ringround.changed/1", "inbound": id, "changed": "answered", "parts": size.parts}));
+    } else {
+        let parts = if size.parts == 1 { "one part".to_owned() } else { format!("{} parts", size.parts) };
+        say!("Text {id} is answered, in {parts}.");
     }
     Ok(0)
 }

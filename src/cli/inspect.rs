@@ -144,6 +144,7 @@ fn keyword_in_words(value: &str, join: &[String]) -> Done {
             Meaning::Done => "DONE: no more reminders of steps that stop then".to_owned(),
             Meaning::Phone => "PHONE: from now on numbers to ring instead of links".to_owned(),
             Meaning::Web => "WEB: from now on links".to_owned(),
+            Meaning::Language(tag) => format!("from now on in {tag}"),
             Meaning::NeedsReview => "may mean STOP: nothing is sent until a person has read it".to_owned(),
             Meaning::NearJoin { word } => format!("nearly asks to join: gets a hint that names {word}"),
             Meaning::Empty => "nothing in it: gets the help text".to_owned(),

@@ -190,6 +190,12 @@ fn classify_inbound(request: &Value) -> Answer {
     let list_of = |word: &String| lists.iter().find(|l| l.eq_ignore_ascii_case(word)).unwrap_or(word).clone();
     let join: Vec<(String, String)> = texts(state, "join").iter().map(|word| (word.clone(), list_of(word))).collect();
     let (extra_stop, extra_help) = (texts(state, "extra_stop"), texts(state, "extra_help"));
+    let languages: Vec<(String, String)> = state
+        .and_then(|state| state.get("languages")?.as_object())
+        .into_iter()
+        .flatten()
+        .filter_map(|(word, tag)| Some((word.clone(), tag.as_str()?.to_owned())))
+        .collect();
     let situation = Situation {
         join: &join,
         lists: &lists,
@@ -197,6 +203,7 @@ fn classify_inbound(request: &Value) -> Answer {
         opted_out: flag(state, "opted_out"),
         extra_stop: &extra_stop,
         extra_help: &extra_help,
+        languages: &languages,
     };
     Ok(match understand(text_of(request, "body")?, &situation) {
         Meaning::OptOut(Scope::All) => json!({"action": "opt_out", "scope": "all"}),
@@ -209,6 +216,7 @@ fn classify_inbound(request: &Value) -> Answer {
         Meaning::Done => json!({"action": "done"}),
         Meaning::Phone => json!({"action": "door", "door": "phone"}),
         Meaning::Web => json!({"action": "door", "door": "web"}),
+        Meaning::Language(tag) => json!({"action": "language", "language": tag}),
         Meaning::NeedsReview => json!({"action": "needs_review"}),
         Meaning::NearJoin { word } => json!({"action": "other", "hint": word}),
         Meaning::Empty | Meaning::Other => json!({"action": "other"}),

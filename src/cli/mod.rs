@@ -2,18 +2,23 @@
 
 mod campaign;
 mod check;
+mod consent;
 mod contacts;
+mod contacts_file;
 mod demo;
 mod demo_print;
 mod doctor;
 mod doubts;
 mod failure;
+mod forget;
 mod forward;
 mod gateway;
 mod import;
+mod import_print;
 mod inbox;
 mod inspect;
 mod inspect_jsonl;
+mod load_rows;
 mod migrate;
 mod pause;
 mod plan;
@@ -58,8 +63,11 @@ enum Command {
     Demo(demo::Args),
     /// Check settings and campaign files: no database, no network
     Check(check::Args),
-    /// Load contacts from a spreadsheet saved as .csv or .tsv
-    Import(import::Args),
+    /// Load contacts from a spreadsheet: .csv, .tsv, .xlsx, .ods; look at imports, and undo them
+    Import(Box<import::Args>),
+    /// Rows of a spreadsheet, as `import` hands them to the running service
+    #[command(hide = true)]
+    LoadRows(load_rows::Args),
     /// Apply, look at, start and steer campaigns
     #[command(subcommand)]
     Campaign(campaign::Args),
@@ -68,6 +76,9 @@ enum Command {
     /// Look at and change contacts
     #[command(subcommand)]
     Contacts(contacts::Args),
+    /// The ledger of consent: prove what somebody agreed to, and that nothing was changed since
+    #[command(subcommand)]
+    Consent(consent::Args),
     /// Texts that a person has to read
     Inbox(inbox::Args),
     /// Texts of which nobody knows whether they arrived, and what to do with them
@@ -101,15 +112,25 @@ impl Command {
     /// Does it change the database? Then the running service carries it out.
     fn changes(&self) -> bool {
         match self {
-            Self::Import(args) => !args.dry_run,
+            Self::Import(args) => args.changes(),
+            Self::LoadRows(_) => true,
             Self::Campaign(args) => args.changes(),
             Self::Contacts(args) => args.changes(),
+            Self::Consent(args) => args.changes(),
             Self::Inbox(args) => args.changes(),
             Self::Doubts(args) => args.changes(),
             Self::Gateway(args) => args.changes(),
             Self::SendTest(_) | Self::Line(_) | Self::Pause(_) | Self::Resume(_) => true,
             Self::Demo(_) | Self::Check(_) | Self::Plan(_) | Self::Status(_) | Self::Inspect(_) => false,
             Self::Migrate(_) | Self::Run(_) | Self::Doctor(_) => false,
+        }
+    }
+
+    /// Does it ask about numbers without a contact? Where the key of their hashes is the service's alone, it answers.
+    fn asks_numbers(&self) -> bool {
+        match self {
+            Self::Consent(args) => args.asks_numbers(),
+            _ => false,
         }
     }
 }
@@ -124,8 +145,14 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             return u8::try_from(error.exit_code()).unwrap_or(2);
         }
     };
-    let setting =
-        Setting { config: cli.config, database: cli.database, json: cli.json, desk: OnceCell::new(), asked: None };
+    let setting = Setting {
+        config: cli.config,
+        database: cli.database,
+        json: cli.json,
+        changes: cli.command.changes(),
+        desk: OnceCell::new(),
+        asked: None,
+    };
     let done = match forward::forward(&setting, &arguments, &cli.command).await {
         Ok(Some(code)) => Ok(code),
         Ok(None) => execute(&setting, cli.command).await,
@@ -140,10 +167,12 @@ async fn execute(setting: &Setting, command: Command) -> Done {
     match command {
         Command::Demo(args) => demo::run(setting, args).await,
         Command::Check(args) => check::run(setting, &args),
-        Command::Import(args) => import::run(setting, args).await,
+        Command::Import(args) => import::run(setting, *args).await,
+        Command::LoadRows(args) => load_rows::run(setting, args).await,
         Command::Campaign(args) => campaign::run(setting, args).await,
         Command::Plan(args) => plan::run(setting, args).await,
         Command::Contacts(args) => contacts::run(setting, args).await,
+        Command::Consent(args) => consent::run(setting, args).await,
         Command::Inbox(args) => inbox::run(setting, args).await,
         Command::Doubts(args) => doubts::run(setting, args).await,
         Command::Status(args) => status::run(setting, args).await,

@@ -1,19 +1,27 @@
 //! `ringround run`: the service. Says what is wrong before it starts, and nothing is half started.
 
 use super::setting::{Asked, Setting};
-use super::{Cli, Done, Failure, execute, gateway, voice};
+use super::{Cli, Command, Done, Failure, execute, gateway, voice};
 use crate::app::control::{self, Request, Response};
 use crate::app::desk::Desk;
-use crate::app::run::{Shared, hear, intake, resolve, work};
+use crate::app::forget::forget;
+use crate::app::intake::intake;
+use crate::app::run::{Shared, hear, resolve, work};
+use crate::app::{drop_folder, hooks, poller};
 use crate::app::{heartbeat, lock};
-use crate::app::{hooks, poller};
 use crate::clock::{Clock, Correction, random_seed};
 use crate::config::Settings;
+use crate::config::credentials::read_secret;
+use crate::domain::change::Change;
+use crate::domain::consent::{Event, EventKind};
+use crate::domain::pause::Pause;
 use crate::gateway::Provider;
 use crate::store::{Place, Store, StoreError};
 use clap::Parser;
 use sd_notify::NotifyState;
 use std::cell::OnceCell;
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::rc::Rc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -49,12 +57,13 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
     };
     let socket = setting.socket(&settings);
     let database = control::identity(&setting.place(&settings));
-    let store = opened(setting, &settings).await?;
+    let (store, adopted) = opened(setting, &settings).await?;
     let clock = if store.is_shared() { Clock::Corrected(Correction::default()) } else { Clock::System };
     let mut desk = Desk::new(store, clock, settings.clone());
     desk.place = format!("{}, process {}", whoami::hostname().unwrap_or_default(), std::process::id());
     desk.agreement = agreement(&desk, &provider);
     let desk = setting.desk.get_or_init(|| Rc::new(desk));
+    suppressions(desk, adopted).await?;
     let listener = match settings.hooks {
         Some(address) => Some(TcpListener::bind(address).await.map_err(|error| {
             Failure::new(
@@ -71,30 +80,83 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
     })?;
     let shared = Shared::new(Rc::clone(desk), crate::gateway::Gateway::Provider(Rc::new(provider)));
     let place = setting.place(&settings);
-    let done = LocalSet::new().run_until(Box::pin(all_parts(&shared, &database, &place, listener, control))).await;
+    let own = program(setting);
+    let parts = all_parts(&shared, &database, &place, &own, listener, control);
+    let done = LocalSet::new().run_until(Box::pin(parts)).await;
     let _ = std::fs::remove_file(&socket);
     done
 }
 
-/// The database, fenced if it is not where and what it was.
-async fn opened(setting: &Setting, settings: &Settings) -> Result<Store, Failure> {
+/// The database, fenced if it is not where and what it was, and with the key of its hashes.
+async fn opened(setting: &Setting, settings: &Settings) -> Result<(Store, bool), Failure> {
     let mut store = Store::open(&setting.place(settings)).await?;
     let seed = random_seed()?;
     // What was due by now is in doubt: by the server's clock, where there is one.
     let now = store.server_clock().await?.unwrap_or_else(|| Clock::System.now());
-    if let Some(reason) = store.fence_if_moved(settings.gateway.settle, seed, now).await? {
+    let moved = store.fence_if_moved(settings.gateway.settle, seed, now).await?;
+    if let Some(reason) = &moved {
         tracing::error!("nothing is sent: {reason}; if that was on purpose: ringround resume --after-restore");
     }
-    Ok(store)
+    let key = settings
+        .suppression_key
+        .as_ref()
+        .map(read_secret)
+        .transpose()
+        .map_err(|problem| Failure::new(78, format!("suppression.key: {problem}"), problem.hint()))?;
+    let adopted = store.use_key(key.as_ref(), now).await?;
+    if adopted {
+        tracing::warn!(
+            "numbers are hashed with the key of suppression.key from now on: back it up, apart from the database"
+        );
+    }
+    setting.keep_wordings(&store, settings).await?;
+    Ok((store, adopted))
+}
+
+/// What was suppressed stays so: after a restore, by the list beside the file; under a new key, by an entry of the ledger.
+async fn suppressions(desk: &Desk, adopted: bool) -> Result<(), Failure> {
+    if adopted {
+        desk.stock().await?;
+        let now = desk.clock.now();
+        let event = desk.decide(|ids| Event::new(ids.take(), now, EventKind::Keyed, "ringround", "suppression.key"));
+        desk.store.commit_one(Change::Recorded(event).into(), now).await?;
+    }
+    if desk.store.pauses().await?.iter().any(|(name, ..)| name == Pause::Fence.as_str()) {
+        let (learnt, again) = desk.store.learn_suppressions().await?;
+        for phone in &again {
+            forget(desk, phone, "ringround", "forgotten before the restore").await?;
+        }
+        if learnt > 0 || !again.is_empty() {
+            let again = again.len();
+            tracing::warn!("{learnt} people who left after the backup are out again; {again} were forgotten once more");
+        }
+    }
+    if !desk.store.list_suppressions().await? {
+        tracing::warn!("the list of suppressions beside the database can't be written: a restore would forget them");
+    }
+    Ok(())
 }
 
 /// What all workers of one database must have alike: settings, profile and secrets, but not what belongs to one machine.
 fn agreement(desk: &Desk, provider: &Provider) -> String {
     let mut alike = desk.settings.clone();
     alike.database = String::new();
-    (alike.hooks, alike.socket, alike.gateway.callback_url) = (None, None, None);
+    (alike.hooks, alike.socket, alike.gateway.callback_url, alike.drop) = (None, None, None, None);
+    alike.suppression_key = None; // whoever has another one has not come this far
     alike.gateway.secrets.clear(); // where they are may differ; what they are may not
     desk.store.agreement(&[&format!("{alike:?}"), &provider.fingerprint()])
+}
+
+/// How to start this program once more, with the same settings.
+fn program(setting: &Setting) -> Vec<OsString> {
+    let mut words: Vec<OsString> = std::env::current_exe().into_iter().map(PathBuf::into_os_string).collect();
+    for (word, value) in [
+        ("--config", setting.file().map(PathBuf::into_os_string)),
+        ("--database", setting.database.as_ref().map(OsString::from)),
+    ] {
+        words.extend(value.into_iter().flat_map(|value| [OsString::from(word), value]));
+    }
+    words
 }
 
 /// To standard error, which the service manager keeps; `RUST_LOG` says how much.
@@ -109,6 +171,7 @@ async fn all_parts(
     shared: &Shared,
     database: &str,
     place: &Place,
+    program: &[OsString],
     listener: Option<TcpListener>,
     control: tokio::net::UnixListener,
 ) -> Done {
@@ -155,6 +218,7 @@ async fn all_parts(
         hear(shared),
         intake(shared, waiting),
         polling,
+        drop_folder::watch(shared, program),
         commands,
         heartbeat::watchdog(shared),
         end_on_signal(shared),
@@ -191,7 +255,7 @@ async fn carry_out(shared: &Shared, database: &str, request: Request) -> Respons
     }
     let words = std::iter::once("ringround".to_owned()).chain(request.arguments);
     let cli = match Cli::try_parse_from(words) {
-        Ok(cli) if cli.command.changes() => cli,
+        Ok(cli) if cli.command.changes() || cli.command.asks_numbers() => cli,
         Ok(_) => {
             return Response {
                 code: 2,
@@ -206,9 +270,11 @@ async fn carry_out(shared: &Shared, database: &str, request: Request) -> Respons
         config: None,
         database: None,
         json: cli.json,
+        changes: cli.command.changes(),
         desk: OnceCell::from(Rc::clone(&shared.desk)),
         asked: Some(asked),
     };
+    let is_part = matches!(cli.command, Command::LoadRows(_));
     let (code, captured) = voice::captured(async {
         match Box::pin(execute(&setting, cli.command)).await {
             Ok(code) => code,
@@ -217,6 +283,8 @@ async fn carry_out(shared: &Shared, database: &str, request: Request) -> Respons
     })
     .await;
     shared.wake.notify_one();
-    tracing::info!("a command was carried out: exit code {code}");
+    if !is_part || code != 0 {
+        tracing::info!("a command was carried out: exit code {code}"); // of a spreadsheet, not each of a thousand parts
+    }
     Response { code, out: captured.out, err: captured.err }
 }

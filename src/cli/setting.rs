@@ -6,7 +6,9 @@ use crate::app::control;
 use crate::app::desk::Desk;
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::domain::problem::any_error;
+use crate::config::credentials::{CredentialProblem, read_secret};
+use crate::config::settings::wording_place;
+use crate::domain::problem::{Problem, any_error};
 use crate::store::{Place, Store};
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -21,6 +23,8 @@ pub(super) struct Setting {
     pub(super) config: Option<PathBuf>,
     pub(super) database: Option<String>,
     pub(super) json: bool,
+    /// The command changes the database.
+    pub(super) changes: bool,
     /// Opened when first asked for; the running service puts its own here.
     pub(super) desk: OnceCell<Rc<Desk>>,
     /// Set where the running service carries a command out for somebody.
@@ -72,9 +76,38 @@ impl Setting {
             return Ok(Rc::clone(desk));
         }
         let settings = self.settings()?;
-        let store = Store::open(&self.place(&settings)).await?;
+        let mut store = Store::open(&self.place(&settings)).await?;
+        // Whoever has no key goes on without: what needs it says so.
+        if let Some(place) = settings.suppression_key.as_ref().filter(|_| store.has_outside_key()) {
+            match read_secret(place) {
+                Ok(secret) => drop(store.use_key(Some(&secret), Clock::System.now()).await?),
+                Err(CredentialProblem::NoDirectory(_) | CredentialProblem::Unreadable(..)) => {}
+                Err(problem) => {
+                    return Err(Failure::new(78, format!("suppression.key: {problem}"), problem.hint()));
+                }
+            }
+        }
+        if self.changes {
+            self.keep_wordings(&store, &settings).await?;
+        }
         let desk = Rc::new(Desk::new(store, Clock::System, settings));
         Ok(Rc::clone(self.desk.get_or_init(|| desk)))
+    }
+
+    /// Keeps the wordings that people are shown; one that was changed under its version is refused.
+    pub(super) async fn keep_wordings(&self, store: &Store, settings: &Settings) -> Result<(), Failure> {
+        let Some(list) = store.keep_wordings(&settings.lists, Clock::System.now()).await? else { return Ok(()) };
+        let message = format!("the wording of list {} was changed, and its version was not", list.name);
+        let hint =
+            format!("give it a new wording_version (now \"{}\"): people agreed to the old text", list.wording_version);
+        if let Some(file) = self.file() {
+            let source = self.read(&file)?;
+            if let Some(place) = wording_place(&source, &list.name) {
+                let problem = Problem::error("config.wording_changed", place, &message, &hint);
+                print::problems(&file.display().to_string(), &source, &[problem], self.json);
+            }
+        }
+        Err(Failure::new(78, message, hint))
     }
 
     /// Closes the desk that was opened for this command.
@@ -145,6 +178,12 @@ pub(super) fn one_list(settings: &Settings, named: Option<&str>) -> Result<Strin
 /// Who types the command, for the ledger: the operating system's user.
 pub(super) fn user(setting: &Setting) -> String {
     setting.asked.as_ref().map_or_else(local_user, |asked| asked.user.clone())
+}
+
+/// The same, where somebody else says so: both are kept.
+pub(super) fn user_as(setting: &Setting, said: Option<&str>) -> String {
+    let typed = user(setting);
+    said.map_or(typed.clone(), |name| format!("admin:{name} (typed by {})", typed.trim_start_matches("admin:")))
 }
 
 /// The user of this process, or who became it by sudo.

@@ -4,10 +4,12 @@ use super::setting::Setting;
 use super::voice::say;
 use super::{Done, print};
 use crate::app::desk::Desk;
+use crate::app::unread::alarm;
 use crate::config::read_campaign;
 use crate::domain::campaign::CampaignState;
 use crate::domain::message::State;
 use crate::engine::plan;
+use crate::store::{Counts, LastNight, Seal, Unread};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
@@ -22,13 +24,14 @@ type Next = (String, String, Timestamp, TimeZone);
 pub(super) async fn run(setting: &Setting, _: Args) -> Done {
     let desk = setting.desk().await?;
     let counts = desk.store.counts(None).await?;
-    let unread = desk.store.inbounds(true, 1000).await?.len();
+    let unread = desk.store.unread().await?;
     let next = next(&desk).await?;
     let campaigns = desk.store.campaigns().await?;
     let running = campaigns.iter().filter(|c| c.state == CampaignState::Running).count();
     let pauses = desk.store.pauses().await?;
     let doubts = desk.store.doubts_open(None).await?;
     let (workers, strays) = (desk.store.workers().await?, desk.store.stray_count().await?);
+    let (head, swept) = (desk.store.head().await?, desk.store.last_night().await?);
     if setting.json {
         let lists: Vec<Value> = lists(&desk)
             .await?
@@ -40,14 +43,19 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
             json!({
                 "format": "ringround.status/1", "contacts": desk.store.contact_count().await?, "opted_in": desk.store.opted_in().await?,
                 "campaigns": campaigns.len(), "running": running, "messages": counts.total(), "states": print::states(&counts),
-                "parts": counts.parts, "paused": pauses.iter().map(|(name, reason, _)| json!({"what": name, "reason": reason})).collect::<Vec<_>>(), "unread": unread, "lists": lists,
+                "parts": counts.parts, "paused": pauses.iter().map(|(name, reason, _)| json!({"what": name, "reason": reason})).collect::<Vec<_>>(), "unread": unread.all, "unread_since": unread.since.map(print::rfc3339), "held": unread.held, "held_since": unread.held_since.map(print::rfc3339), "lists": lists,
                 "doubts": print::doubts_json(&doubts), "strays": strays,
+                "ledger": head.map(|seal| json!({"seal": seal.id, "head": seal.hash, "at": print::rfc3339(seal.at)})),
+                "swept": swept.map(|night| json!({"due": print::rfc3339(night.due), "removed": night.removed})),
                 "workers": workers.iter().map(|w| json!({"place": w.place, "since": print::rfc3339(w.started_at), "lease_until": print::rfc3339(w.lease_until)})).collect::<Vec<_>>(),
                 "next": next.map(|(campaign, step, at, zone)| json!({"campaign": campaign, "step": step, "at": print::rfc3339(at), "local": print::local_json(at, &zone)})),
             })
         );
     } else {
-        say!("{}", sentence(running, next.as_ref(), counts.of(State::Queued), unread));
+        say!("{}", sentence(running, next.as_ref(), counts.of(State::Queued), &unread));
+        if let Some(words) = alarm(&unread, desk.clock.now()) {
+            say!("  {words}");
+        }
         for line in print::doubts(&doubts, desk.clock.now()) {
             say!("  {line} (ringround doubts list)");
         }
@@ -70,29 +78,45 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
         for (name, standing, people) in lists(&desk).await? {
             say!("  list {name}: {} {standing}", print::people(people));
         }
-        let rows: Vec<Vec<String>> = State::ALL
-            .into_iter()
-            .filter(|s| counts.of(*s) > 0)
-            .map(|s| vec![s.as_str().to_owned(), counts.of(s).to_string()])
-            .chain([
-                vec!["all messages".to_owned(), counts.total().to_string()],
-                vec!["parts taken".to_owned(), counts.parts.to_string()],
-            ])
-            .collect();
-        say!("{}", print::table(&["", ""], &[1], rows));
+        kept_and_removed(head.as_ref(), swept.as_ref());
+        say!("{}", table(&counts));
     }
     Ok(0)
 }
 
-fn sentence(running: usize, next: Option<&Next>, queued: i64, unread: usize) -> String {
+fn table(counts: &Counts) -> String {
+    let rows: Vec<Vec<String>> = State::ALL
+        .into_iter()
+        .filter(|s| counts.of(*s) > 0)
+        .map(|s| vec![s.as_str().to_owned(), counts.of(s).to_string()])
+        .chain([
+            vec!["all messages".to_owned(), counts.total().to_string()],
+            vec!["parts taken".to_owned(), counts.parts.to_string()],
+        ])
+        .collect();
+    print::table(&["", ""], &[1], rows)
+}
+
+fn kept_and_removed(head: Option<&Seal>, swept: Option<&LastNight>) {
+    if let Some(seal) = head {
+        say!("  the ledger's head: {} (seal {}, {})", seal.hash, seal.id, print::utc(seal.at));
+    }
+    if let Some(night) = swept {
+        say!("  removed in the night of {}: {}", print::utc(night.due), night.removed);
+    }
+}
+
+fn sentence(running: usize, next: Option<&Next>, queued: i64, unread: &Unread) -> String {
     let campaigns = if running == 1 { "1 campaign runs".to_owned() } else { format!("{running} campaigns run") };
     let next = next.map_or_else(
         || "nothing more is due".to_owned(),
         |(campaign, step, at, zone)| format!("next is {step} of {campaign}, {}", print::local(*at, zone)),
     );
     let mut all = format!("{campaigns}; {next}; {queued} texts wait to be sent.");
-    if unread > 0 {
-        all.push_str(&format!(" {unread} texts wait to be read (ringround inbox)."));
+    match unread.all {
+        0 => {}
+        1 => all.push_str(" 1 text waits to be read (ringround inbox)."),
+        many => all.push_str(&format!(" {many} texts wait to be read (ringround inbox).")),
     }
     all
 }

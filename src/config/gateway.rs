@@ -148,7 +148,7 @@ fn read_secrets(table: &Reader<'_>) -> BTreeMap<String, Vec<SecretPlace>> {
     secrets
 }
 
-fn read_secret(table: &Reader<'_>, value: &DeValue<'_>, at: Place) -> Option<SecretPlace> {
+pub(super) fn read_secret(table: &Reader<'_>, value: &DeValue<'_>, at: Place) -> Option<SecretPlace> {
     let DeValue::Table(inner) = value else {
         let hint = "put it into a file of mode 0600 and write { file = \"/path\" }, or { credential = \"name\" } under systemd";
         table.problem("config.bare_secret", at, "a secret does not belong into this file", hint);

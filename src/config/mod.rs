@@ -4,11 +4,14 @@
 pub mod campaign;
 pub mod credentials;
 pub mod gateway;
+mod list;
 mod reader;
+pub mod retention;
 pub mod settings;
 
 pub use campaign::read_campaign;
-pub use gateway::GatewaySettings;
+pub use gateway::{GatewaySettings, SecretPlace};
+pub use retention::Retention;
 pub use settings::Settings;
 
 /// The defaults file: compiled in, and the reference of every key.

@@ -130,6 +130,17 @@ impl<'a> Reader<'a> {
     /// A list of texts.
     pub(super) fn texts(&self, key: &'static str) -> Option<Vec<(String, Place)>> {
         let (value, at) = self.value(key)?;
+        self.texts_in(key, value, at)
+    }
+
+    /// A list of texts under each name that the user chooses.
+    pub(super) fn named_texts(&self) -> Vec<(String, Vec<(String, Place)>)> {
+        self.entries()
+            .filter_map(|(name, _, value, at)| Some((name.clone(), self.texts_in(&name, value, at)?)))
+            .collect()
+    }
+
+    fn texts_in(&self, key: &str, value: &'a DeValue<'a>, at: Place) -> Option<Vec<(String, Place)>> {
         let DeValue::Array(array) = value else {
             self.wrong(key, at, "a list of texts", value);
             return None;

@@ -1,13 +1,15 @@
 //! The settings of one installation: the defaults file, overlaid by the installation's own.
 
 use super::DEFAULTS;
-use super::gateway::GatewaySettings;
+use super::gateway::{GatewaySettings, SecretPlace};
+use super::list::read_list;
 use super::reader::{Problems, Reader, parse};
-use crate::domain::keyword::{JoinWordWarning, check_join_word};
-use crate::domain::list::{List, Listening, Reply};
+use super::retention::{Retention, suppression_key};
+use crate::domain::list::{List, Listening};
 use crate::domain::phone::{Phone, PhoneRules};
 use crate::domain::problem::{Place, Problem};
-use crate::domain::text;
+use jiff::tz::TimeZone;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use toml::de::DeValue;
@@ -25,12 +27,55 @@ pub struct Settings {
     pub hooks: Option<SocketAddr>,
     /// The control socket; none: beside the database.
     pub socket: Option<PathBuf>,
+    /// The zone of nightly work, and of hours on printed pages.
+    pub zone: TimeZone,
+    /// How long what is personal is kept.
+    pub retention: Retention,
+    /// Where the key of number hashes is kept; none: in the database.
+    pub suppression_key: Option<SecretPlace>,
+    /// Files that are laid in here are imported; none: nowhere.
+    pub drop: Option<DropFolder>,
     /// The only numbers that `send-test` may text.
     pub testers: Vec<Phone>,
     /// What one can opt in to.
     pub lists: Vec<List>,
     /// The words we listen for.
     pub listening: Listening,
+    /// The same by language.
+    pub words: Words,
+}
+
+/// Words beside the English ones, by language tag.
+#[derive(Clone, Debug, Default)]
+pub struct Words {
+    /// For STOP.
+    pub stop: BTreeMap<String, Vec<String>>,
+    /// For HELP.
+    pub help: BTreeMap<String, Vec<String>>,
+    /// Names of the language.
+    pub language: BTreeMap<String, Vec<String>>,
+    /// Tags whose words a native speaker has looked at.
+    pub checked: Vec<String>,
+}
+
+impl Words {
+    /// All that mean something already.
+    pub fn all(&self) -> impl Iterator<Item = &String> {
+        [&self.stop, &self.help, &self.language].into_iter().flat_map(|by_tag| by_tag.values().flatten())
+    }
+}
+
+/// A folder for admins without a shell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DropFolder {
+    /// Where.
+    pub folder: PathBuf,
+    /// The list its files are for; none: the only one there is.
+    pub list: Option<String>,
+    /// Who answers for it, for the ledger.
+    pub by: String,
+    /// Files are looked at and reported on, and change nothing.
+    pub dry_run: bool,
 }
 
 impl Settings {
@@ -42,15 +87,27 @@ impl Settings {
             gateway: GatewaySettings::default(),
             hooks: None,
             socket: None,
+            zone: TimeZone::UTC,
+            retention: Retention::default(),
+            suppression_key: None,
+            drop: None,
             testers: Vec::new(),
             lists: Vec::new(),
             listening: Listening::default(),
+            words: Words::default(),
         };
         overlay(&mut settings, DEFAULTS);
         let problems = overlay(&mut settings, source);
         settings.listening.lists = settings.lists.iter().map(|l| l.name.clone()).collect();
         settings.listening.join =
             settings.lists.iter().flat_map(|l| l.join.iter().map(|w| (w.clone(), l.name.clone()))).collect();
+        let offered = |tag: &String| settings.lists.iter().any(|l| l.replies.iter().any(|(_, of, _)| of == tag));
+        let words = &settings.words;
+        settings.listening.extra_stop = words.stop.values().flatten().cloned().collect();
+        settings.listening.extra_help = words.help.values().flatten().cloned().collect();
+        let languages = words.language.iter().filter(|(tag, _)| offered(tag));
+        settings.listening.languages =
+            languages.flat_map(|(tag, names)| names.iter().map(|name| (name.clone(), tag.clone()))).collect();
         (settings, problems)
     }
 
@@ -86,25 +143,28 @@ fn overlay(settings: &mut Settings, source: &str) -> Vec<Problem> {
         read_hooks(&hooks, settings);
     }
     if let Some(service) = reader.table("service") {
-        if let Some((path, _)) = service.text("socket").filter(|(path, _)| !path.is_empty()) {
-            settings.socket = Some(PathBuf::from(path));
-        }
-        service.finish();
+        read_service(&service, settings);
+    }
+    if let Some(retention) = reader.table("retention") {
+        settings.retention.overlay(&retention);
+    }
+    if let Some(suppression) = reader.table("suppression") {
+        settings.suppression_key = suppression_key(&suppression);
+    }
+    if let Some(drop) = reader.table("drop") {
+        settings.drop = read_drop(&drop);
     }
     if let Some(testers) = reader.table("testers") {
         read_testers(&testers, settings);
     }
     if let Some(words) = reader.table("words") {
-        let read = |key| words.texts(key).map(|w| w.into_iter().map(|(word, _)| word).collect());
-        settings.listening.extra_stop = read("stop").unwrap_or_default();
-        settings.listening.extra_help = read("help").unwrap_or_default();
-        words.finish();
+        read_words(&words, &mut settings.words);
     }
     if let Some(lists) = reader.table("lists") {
         for (name, _, value, at) in lists.entries() {
             match value {
                 DeValue::Table(table) => {
-                    let list = read_list(&Reader::new(table, at, &problems), name, &settings.lists);
+                    let list = read_list(&Reader::new(table, at, &problems), name, &settings.lists, &settings.words);
                     settings.lists.push(list);
                 }
                 _ => lists.problem(
@@ -151,6 +211,39 @@ fn read_hooks(table: &Reader<'_>, settings: &mut Settings) {
     table.finish();
 }
 
+fn read_service(table: &Reader<'_>, settings: &mut Settings) {
+    if let Some((path, _)) = table.text("socket").filter(|(path, _)| !path.is_empty()) {
+        settings.socket = Some(PathBuf::from(path));
+    }
+    if let Some((name, at)) = table.text("timezone") {
+        match TimeZone::get(&name) {
+            Ok(zone) => settings.zone = zone,
+            Err(_) => table.problem("config.timezone", at, "this is not a time zone", "write it like Europe/London"),
+        }
+    }
+    table.finish();
+}
+
+/// Where the wording of a list stands in the settings.
+pub fn wording_place(source: &str, list: &str) -> Option<Place> {
+    let problems = Problems::default();
+    let table = parse(source, &problems);
+    let lists = Reader::new(table.get_ref(), Place { start: 0, end: 0 }, &problems).table("lists")?;
+    let (.., value, at) = lists.entries().find(|(name, ..)| name == list)?;
+    let DeValue::Table(of) = value else { return Some(at) };
+    let wording = Reader::new(of, at, &problems).text("wording").map(|(_, at)| at);
+    Some(wording.unwrap_or(at))
+}
+
+fn read_drop(table: &Reader<'_>) -> Option<DropFolder> {
+    let said = |key| table.text(key).map(|(text, _)| text).filter(|text| !text.is_empty());
+    let folder = said("folder").map(PathBuf::from);
+    let (list, by) = (said("list"), said("by").unwrap_or_else(|| "drop folder".to_owned()));
+    let dry_run = table.flag("dry_run").unwrap_or(true);
+    table.finish();
+    folder.map(|folder| DropFolder { folder, list, by, dry_run })
+}
+
 /// Read after `[numbers]`, whatever their order in the file: its rules say which numbers may be testers.
 fn read_testers(table: &Reader<'_>, settings: &mut Settings) {
     for (number, at) in table.texts("numbers").unwrap_or_default() {
@@ -162,84 +255,16 @@ fn read_testers(table: &Reader<'_>, settings: &mut Settings) {
     table.finish();
 }
 
-fn read_list(table: &Reader<'_>, name: String, others: &[List]) -> List {
-    let mut join = Vec::new();
-    for (word, at) in table.texts("join").unwrap_or_default() {
-        let taken = others.iter().any(|l| l.join.iter().any(|w| w.eq_ignore_ascii_case(&word)));
-        match check_join_word(&word) {
-            Err(problem) => table.problem(
-                "config.join_word",
-                at,
-                problem.to_string(),
-                "choose another word, for example the name of the place",
-            ),
-            Ok(_) if taken => {
-                table.problem("config.join_word", at, "another list has this join word", "give each list its own");
-            }
-            Ok(Some(JoinWordWarning::EverydayWord)) => {
-                let warning = Problem::warning(
-                    "config.join_word",
-                    at,
-                    format!("{word} is an everyday word"),
-                    "it joins only as the whole message; a second, rarer word beside it helps parents",
-                );
-                table.problems.borrow_mut().push(warning);
-            }
-            Ok(None) => {}
+/// What is said of a language replaces what the defaults say of it.
+fn read_words(table: &Reader<'_>, words: &mut Words) {
+    for (key, all) in [("stop", &mut words.stop), ("help", &mut words.help), ("language", &mut words.language)] {
+        let Some(by_tag) = table.table(key) else { continue };
+        for (tag, said) in by_tag.named_texts() {
+            all.insert(tag, said.into_iter().map(|(word, _)| word).collect());
         }
-        join.push(word);
     }
-    if join.is_empty() {
-        table.missing("join", "[\"DUDLEY\"]");
-    }
-    let wording_version = table.need_text("wording_version").map(|(v, _)| v).unwrap_or_default();
-    let wording = table.need_text("wording").map(|(w, _)| w).unwrap_or_default();
-    let fallback = table.text("fallback").map_or_else(|| "en".to_owned(), |(tag, _)| tag);
-    let replies = table.table("replies").map(|r| read_replies(&r)).unwrap_or_default();
-    for reply in Reply::ALL {
-        if !replies.iter().any(|(r, tag, _)| *r == reply && *tag == fallback) {
-            let key = format!("replies.{fallback}.{}", reply.as_str());
-            table.missing(&key, "a text of one part that names who is writing");
-        }
+    if let Some(checked) = table.texts("checked") {
+        words.checked = checked.into_iter().map(|(tag, _)| tag).collect();
     }
     table.finish();
-    List { name, join, wording_version, wording, replies, fallback }
-}
-
-fn read_replies(table: &Reader<'_>) -> Vec<(Reply, String, String)> {
-    let mut replies = Vec::new();
-    for (tag, _, value, at) in table.entries() {
-        let DeValue::Table(inner) = value else {
-            table.problem(
-                "config.wrong_kind",
-                at,
-                format!("{tag} should be a table"),
-                format!("write [lists.NAME.replies.{tag}]"),
-            );
-            continue;
-        };
-        let inner = Reader::new(inner, at, &table.problems);
-        for reply in Reply::ALL {
-            let Some((said, at)) = inner.text(reply.as_str()) else { continue };
-            let size = text::measure(&text::clean(&said, false));
-            if size.parts != 1 {
-                let message = format!("this answer takes {} parts", size.parts);
-                let warning = Problem::warning(
-                    "config.long_reply",
-                    at,
-                    message,
-                    "one part is 160 plain characters, or 70 with any other",
-                );
-                table.problems.borrow_mut().push(warning);
-            }
-            if matches!(reply, Reply::Welcome | Reply::Help) && !said.to_uppercase().contains("STOP") {
-                inner.problem(
-                    "config.no_way_out", at, "this answer does not say how to leave", "add: Text STOP to leave",
-                );
-            }
-            replies.push((reply, tag.clone(), said));
-        }
-        inner.finish();
-    }
-    replies
 }

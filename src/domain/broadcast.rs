@@ -1,6 +1,7 @@
 //! An occurrence is one firing of a step; once opened it is a broadcast, a row that cannot exist twice.
 
 use super::ids::Id;
+use super::words::words;
 use jiff::Timestamp;
 
 /// The identity of an occurrence: a one-off step fires once, ever, under its id; a cron step once per local time and pass.
@@ -18,25 +19,16 @@ pub struct Occurrence {
     pub not_after: Timestamp,
 }
 
-/// What became of an occurrence when it was due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// Its messages are made page by page.
-    Filling,
-    /// All its messages exist.
-    Filled,
-    /// Too late when it was noticed: nothing was sent, and the reason is kept.
-    Missed,
-}
-
-impl Fate {
-    /// The word kept in the store.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Filling => "filling",
-            Self::Filled => "filled",
-            Self::Missed => "missed",
-        }
+words! {
+    /// What became of an occurrence when it was due.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Fate {
+        /// Its messages are made page by page.
+        Filling = "filling",
+        /// All its messages exist.
+        Filled = "filled",
+        /// Too late when it was noticed: nothing was sent, and the reason is kept.
+        Missed = "missed",
     }
 }
 

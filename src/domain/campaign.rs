@@ -10,6 +10,7 @@ use super::problem::Place;
 use super::schedule::cron::Cron;
 use super::schedule::quiet::Quiet;
 use super::template::{Context, Template, milestone};
+use super::words::words;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -134,6 +135,15 @@ impl Campaign {
         context
     }
 
+    /// From then on no text of it may leave.
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        let end = |step: &Step| match &step.when {
+            When::At(due) => step.deadline(self, *due),
+            When::Cron { to, .. } => Some(*to),
+        };
+        self.steps.iter().filter_map(end).max()
+    }
+
     /// The wall-clock time of an instant in the campaign's zone.
     pub fn local(&self, at: Timestamp) -> DateTime {
         self.zone.to_datetime(at)
@@ -175,32 +185,17 @@ impl Value {
     }
 }
 
-/// What a campaign is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CampaignState {
-    /// Applied, not started: sends nothing.
-    Draft,
-    /// Fires its steps.
-    Running,
-    /// Fires nothing; what is queued waits.
-    Paused,
-    /// Over, by a person's word.
-    Cancelled,
-}
-
-impl CampaignState {
-    /// The word for store and people.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Draft => "draft",
-            Self::Running => "running",
-            Self::Paused => "paused",
-            Self::Cancelled => "cancelled",
-        }
-    }
-
-    /// Reads the store's word.
-    pub fn parse(word: &str) -> Option<Self> {
-        [Self::Draft, Self::Running, Self::Paused, Self::Cancelled].into_iter().find(|s| s.as_str() == word)
+words! {
+    /// What a campaign is doing.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum CampaignState {
+        /// Applied, not started: sends nothing.
+        Draft = "draft",
+        /// Fires its steps.
+        Running = "running",
+        /// Fires nothing; what is queued waits.
+        Paused = "paused",
+        /// Over, by a person's word.
+        Cancelled = "cancelled",
     }
 }

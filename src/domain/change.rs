@@ -71,6 +71,9 @@ pub enum Change {
     /// An entry of the ledger.
     Recorded(Event),
 
+    /// What is kept of the loading of a spreadsheet, so that it can be undone.
+    Import(ImportNote),
+
     // Inbound texts
     /// Guard: this gateway has not handed over this id before.
     InboundReceived { text: InboundText, contact: Option<Id>, meaning: &'static str, needs_person: bool },
@@ -129,6 +132,18 @@ pub enum Change {
     StrayJoined { stray: Id },
     /// Under which id the gateway speaks of a text, where its reports carry nothing else.
     HandleKept { gateway_id: String, message: Id },
+}
+
+/// What is kept of the loading of a spreadsheet.
+#[expect(missing_docs, reason = "a field is named like its column")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ImportNote {
+    /// Guard: the same file is not being loaded into this list already.
+    Begun { id: Id, file: String, hash: String, list: String, by: String, at: Timestamp },
+    /// What it did to a contact, as `app` wrote it down; the first word counts.
+    Row { import: Id, contact: Id, kind: &'static str, did: String },
+    /// It is loaded, or (`undone`) taken back. Guard: it was not taken back before.
+    Ended { id: Id, undone: bool, at: Timestamp },
 }
 
 /// A message's move along an edge.

@@ -4,34 +4,23 @@
 //! it because the claim reads it for every message. Nothing here ever edits or removes an entry.
 
 use super::ids::Id;
+use super::words::words;
 use jiff::Timestamp;
 
-/// How a contact stands to a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// Known, never agreed (or not provably): never texted, listed to be asked.
-    Pending,
-    /// Agreed, and has not taken it back.
-    In,
-    /// Took it back. Only their own START or join word brings them in again.
-    Out,
+words! {
+    /// How a contact stands to a list.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Standing {
+        /// Known, never agreed (or not provably): never texted, listed to be asked.
+        Pending = "pending",
+        /// Agreed, and has not taken it back.
+        In = "in",
+        /// Took it back. Only their own START or join word brings them in again.
+        Out = "out",
+    }
 }
 
 impl Standing {
-    /// The word kept in the store.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::In => "in",
-            Self::Out => "out",
-        }
-    }
-
-    /// Reads the store's word.
-    pub fn parse(word: &str) -> Option<Self> {
-        [Self::Pending, Self::In, Self::Out].into_iter().find(|s| s.as_str() == word)
-    }
-
     /// For people.
     pub fn in_words(self) -> &'static str {
         match self {
@@ -42,61 +31,54 @@ impl Standing {
     }
 }
 
-/// What happened, as the ledger names it. A person, a policy or a parent decided each of these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EventKind {
-    /// Agreed to a list.
-    OptedIn,
-    /// Left a list, or (without a list) everything.
-    OptedOut,
-    /// Loaded without proof of consent.
-    Pending,
-    /// Name, language, internet or tags were changed.
-    Changed,
-    /// Said DONE.
-    Done,
-    /// A text that may mean "stop": held until a person looks.
-    Held,
-    /// A person looked, and sending goes on.
-    Unheld,
-    /// A campaign file was applied.
-    Applied,
-    /// A campaign was started, paused, resumed or cancelled.
-    Steered,
-    /// All sending, or the line to the gateway, was paused.
-    Paused,
-    /// It goes on.
-    Resumed,
-    /// A test was sent to a tester.
-    Tested,
-    /// A send in doubt was decided by a person or a written policy.
-    DoubtDecided,
-    /// The database was found to be restored or copied: nothing is sent.
-    Fenced,
-    /// The clock jumped.
-    ClockJumped,
-}
-
-impl EventKind {
-    /// The word kept in the store.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::OptedIn => "opted_in",
-            Self::OptedOut => "opted_out",
-            Self::Pending => "pending",
-            Self::Changed => "changed",
-            Self::Done => "done",
-            Self::Held => "held",
-            Self::Unheld => "unheld",
-            Self::Applied => "applied",
-            Self::Steered => "steered",
-            Self::Paused => "paused",
-            Self::Resumed => "resumed",
-            Self::Tested => "tested",
-            Self::DoubtDecided => "doubt_decided",
-            Self::Fenced => "fenced",
-            Self::ClockJumped => "clock_jumped",
-        }
+words! {
+    /// What happened, as the ledger names it. A person, a policy or a parent decided each of these.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum EventKind {
+        /// Agreed to a list.
+        OptedIn = "opted_in",
+        /// Left a list, or (without a list) everything.
+        OptedOut = "opted_out",
+        /// Loaded without proof of consent.
+        Pending = "pending",
+        /// Texted a join word, and was asked for a YES.
+        Asked = "asked",
+        /// Name, language, internet or tags were changed.
+        Changed = "changed",
+        /// No longer in a file that replaces the list's: not texted any more.
+        Removed = "removed",
+        /// An import was undone: the consent it gave no longer counts.
+        Undone = "undone",
+        /// Said DONE.
+        Done = "done",
+        /// A text that may mean "stop": held until a person looks.
+        Held = "held",
+        /// A person looked, and sending goes on.
+        Unheld = "unheld",
+        /// A person answered a text.
+        Answered = "answered",
+        /// A campaign file was applied.
+        Applied = "applied",
+        /// A campaign was started, paused, resumed or cancelled.
+        Steered = "steered",
+        /// All sending, or the line to the gateway, was paused.
+        Paused = "paused",
+        /// It goes on.
+        Resumed = "resumed",
+        /// A test was sent to a tester.
+        Tested = "tested",
+        /// A send in doubt was decided by a person or a written policy.
+        DoubtDecided = "doubt_decided",
+        /// The database was found to be restored or copied: nothing is sent.
+        Fenced = "fenced",
+        /// The clock jumped.
+        ClockJumped = "clock_jumped",
+        /// A person was forgotten: what was known of them is gone, and they are never texted.
+        Erased = "erased",
+        /// What was too old was removed.
+        Swept = "swept",
+        /// Numbers are hashed with a key that is kept outside the database, from now on.
+        Keyed = "keyed",
     }
 }
 

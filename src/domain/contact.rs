@@ -142,20 +142,3 @@ pub struct ContactDraft {
     /// Consent stated in the row or on the command line, where complete.
     pub permission: Option<Permission>,
 }
-
-/// One bad row of a spreadsheet: a value, not an error, because the good rows around it still load.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RowProblem {
-    /// Row number as a spreadsheet program counts.
-    pub line: u64,
-    /// The column's heading.
-    pub column: String,
-    /// Stable name, for example `scientific_notation`.
-    pub code: &'static str,
-    /// The cell, masked.
-    pub value: String,
-    /// What is wrong, one sentence.
-    pub message: String,
-    /// What to do about it.
-    pub advice: String,
-}

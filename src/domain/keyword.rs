@@ -31,6 +31,8 @@ pub enum Meaning {
     Phone,
     /// Wants links.
     Web,
+    /// Wants to be written to in this language (its tag).
+    Language(String),
     /// May be a wish to stop: a person must look, and until then nothing is sent.
     NeedsReview,
     /// Nearly asks to join: gets a hint that names the word.
@@ -68,6 +70,8 @@ pub struct Situation<'a> {
     pub extra_stop: &'a [String],
     /// Words for HELP in other languages.
     pub extra_help: &'a [String],
+    /// Languages that are offered: (word, tag).
+    pub languages: &'a [(String, String)],
 }
 
 /// Understands a text.
@@ -172,11 +176,14 @@ pub fn check_join_word(word: &str) -> Result<Option<JoinWordWarning>, JoinWordPr
     Ok(words::EVERYDAY.contains(&plain.as_str()).then_some(JoinWordWarning::EverydayWord))
 }
 
+/// Would a phone's owner mean the same by both words?
+pub fn same_word(a: &str, b: &str) -> bool {
+    Words::of(a).0 == Words::of(b).0
+}
+
 fn is_reserved(word: &str) -> bool {
-    [words::STOP, words::STOP_WHOLE, words::START, words::HELP, words::DONE, words::YES, words::NO]
-        .concat()
-        .contains(&word)
-        || words::COMMANDS.contains(&word)
+    use words::{COMMANDS, DONE, HELP, NO, START, STOP, STOP_WHOLE, YES};
+    [&STOP, &STOP_WHOLE, &START, &HELP, &DONE, &YES, &NO, &COMMANDS].iter().any(|list| list.contains(&word))
 }
 
 #[cfg(test)]

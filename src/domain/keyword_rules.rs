@@ -18,21 +18,21 @@ impl Words {
         let named: Vec<String> =
             of_others.chain(situation.join.iter().map(|(word, _)| word)).map(|w| folded(w)).collect();
         let filler = |w: &str| {
-            [words::FILLER, words::STOP, words::STOP_AMONG, words::COMMANDS, words::POLITE]
+            [&words::FILLER, &words::STOP, &words::STOP_AMONG, &words::COMMANDS, &words::POLITE]
                 .iter()
                 .any(|l| l.contains(&w))
                 || w.bytes().all(|b| b.is_ascii_digit())
                 || named.iter().any(|phrase| phrase.split(' ').any(|part| part == w))
         };
-        let negated = self.has(words::NEGATIONS);
+        let negated = self.has(&words::NEGATIONS);
         let says_stop =
-            self.has(words::STOP_AMONG) || self.says("opt out") || extra.iter().any(|phrase| self.says(phrase));
+            self.has(&words::STOP_AMONG) || self.says("opt out") || extra.iter().any(|phrase| self.says(phrase));
         if says_stop && !negated && self.all(filler) {
             return Some(Scope::All);
         }
         let about_texts = self.all(|w| filler(w) || words::NEGATIONS.contains(&w) || words::AROUND.contains(&w));
-        let phrase = self.says_any(words::STOP_PHRASES) && !negated;
-        (about_texts && (phrase || self.says_any(words::REFUSALS))).then_some(Scope::All)
+        let phrase = self.says_any(&words::STOP_PHRASES) && !negated;
+        (about_texts && (phrase || self.says_any(&words::REFUSALS))).then_some(Scope::All)
     }
 
     /// One of the words, alone but for politeness; or one of them and the name of a list.
@@ -54,7 +54,7 @@ impl Words {
     /// A plain opt-in: the list whose word it was, or none for START.
     #[expect(clippy::option_option, reason = "not an opt-in, one without a list, one with")]
     pub(super) fn opt_in(&self, situation: &Situation<'_>) -> Option<Option<String>> {
-        let sentence = self.without(words::COURTESY).join(" ");
+        let sentence = self.without(&words::COURTESY).join(" ");
         let list_of =
             |name: &str| situation.join.iter().find(|(word, _)| folded(word) == name).map(|(_, list)| list.clone());
         // An everyday word joins only as the whole message: "send please" asks for something to be sent.
@@ -70,9 +70,9 @@ impl Words {
     }
 
     pub(super) fn yes_or_no(&self) -> Option<bool> {
-        let rest = self.without(words::AROUND_YES);
+        let rest = self.without(&words::AROUND_YES);
         let all = |list: &[&str]| rest.iter().all(|w| list.contains(w));
-        if all(words::YES) { Some(true) } else { all(words::NO).then_some(false) }
+        if all(&words::YES) { Some(true) } else { all(&words::NO).then_some(false) }
     }
 
     pub(super) fn command(&self, situation: &Situation<'_>) -> Option<Meaning> {
@@ -85,23 +85,27 @@ impl Words {
             "web" => return Some(Meaning::Web),
             _ => {}
         }
+        let asked = plain.strip_prefix("lang ").or_else(|| plain.strip_prefix("language ")).unwrap_or(&plain);
+        if let Some((_, tag)) = situation.languages.iter().find(|(word, _)| folded(word) == asked) {
+            return Some(Meaning::Language(tag.clone()));
+        }
         let about_doing = |w: &&str| words::DONE.contains(w) || words::AROUND_DONE.contains(w);
-        let done = self.has(words::DONE) && self.plain().iter().all(about_doing) && !self.has(words::NEGATIONS);
+        let done = self.has(&words::DONE) && self.plain().iter().all(about_doing) && !self.has(&words::NEGATIONS);
         done.then_some(Meaning::Done)
     }
 
     /// Not plain, but a person must look before anything more is sent. `body`: the text, sentence by sentence.
     pub(super) fn may_be_stop(&self, body: &str, situation: &Situation<'_>) -> bool {
-        let stopping = self.has(words::STOP_AMONG) || self.has(words::LIKE_STOPPING);
-        let whole_words =
-            self.has(words::STOP_WHOLE) && self.all(|w| words::STOP_WHOLE.contains(&w) || words::COMMANDS.contains(&w));
+        let stopping = self.has(&words::STOP_AMONG) || self.has(&words::LIKE_STOPPING);
+        let whole_words = self.has(&words::STOP_WHOLE)
+            && self.all(|w| words::STOP_WHOLE.contains(&w) || words::COMMANDS.contains(&w));
         self.plain() == ["enough"]
-            || self.says_any(words::REVIEW_PHRASES)
-            || self.says_any(words::REFUSALS)
-            || self.says_any(words::STOP_PHRASES)
+            || self.says_any(&words::REVIEW_PHRASES)
+            || self.says_any(&words::REFUSALS)
+            || self.says_any(&words::STOP_PHRASES)
             || self.is_misspelt_stop()
             || whole_words
-            || (stopping && self.has(words::TEXTS) && !self.has(words::NEGATIONS))
+            || (stopping && self.has(&words::TEXTS) && !self.has(&words::NEGATIONS))
             || sentences(body)
                 .any(|sentence| sentence.opt_out(situation).is_some() || sentence.begins_or_ends_with_stop(situation))
     }
@@ -116,7 +120,7 @@ impl Words {
         let plain = self.plain();
         let first = plain.first().is_some_and(|w| stops(w));
         let last = plain.last().is_some_and(|w| stops(w)) && !negated_at(self.0.len() - 1);
-        first || last || (unmistakable && !self.has(words::NEGATIONS))
+        first || last || (unmistakable && !self.has(&words::NEGATIONS))
     }
 
     /// A slip of the finger, a stutter, letters of another alphabet that look the same.
@@ -125,7 +129,8 @@ impl Words {
         let near = |w: &str| {
             let looks = as_it_looks(w);
             let slip = strsim::osa_distance(&looks, "stop") <= 1 || squeezed(&looks) == "stop";
-            let near_stop = w.len() >= 3 && w != "stop" && !words::NOT_STOP.contains(&w) && slip;
+            let stutter = looks.len() > 4 && looks.replace("stop", "").is_empty();
+            let near_stop = w.len() >= 3 && w != "stop" && !words::NOT_STOP.contains(&w) && (slip || stutter);
             near_stop || (w.len() >= 8 && strsim::osa_distance(&looks, "unsubscribe") <= 2)
         };
         let closed_up = plain.concat();
@@ -133,16 +138,19 @@ impl Words {
             && ["stop", "stopall", "unsubscribe", "optout"]
                 .iter()
                 .any(|w| closed_up.len() >= 4 && strsim::osa_distance(&closed_up, w) <= 1);
-        (plain.len() <= 2 && plain.iter().any(|w| near(w))) || (split && !words::NOT_STOP.contains(&closed_up.as_str()))
+        let around = |w: &&str| near(w) || words::FILLER.contains(w);
+        let slips =
+            plain.iter().any(|w| near(w)) && (plain.len() <= 2 || (plain.len() <= 4 && plain.iter().all(around)));
+        slips || (split && !words::NOT_STOP.contains(&closed_up.as_str()))
     }
 
     /// Asks to join without saying the word, or misspells it.
     pub(super) fn near_join(&self, situation: &Situation<'_>) -> Option<String> {
         let (first, _) = situation.join.first()?;
-        if self.has(words::NEGATIONS) {
+        if self.has(&words::NEGATIONS) {
             return None;
         }
-        if self.says_any(words::WANTS_TO_JOIN) {
+        if self.says_any(&words::WANTS_TO_JOIN) {
             let named = situation.join.iter().find(|(word, _)| self.says(&folded(word)));
             return Some(named.map_or(first, |(word, _)| word).clone());
         }

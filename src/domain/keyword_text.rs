@@ -37,7 +37,7 @@ impl Words {
 
     /// The words without the polite ones; all of them if nothing else is left.
     pub(super) fn plain(&self) -> Vec<&str> {
-        self.without(words::POLITE)
+        self.without(&words::POLITE)
     }
 
     pub(super) fn without(&self, list: &[&str]) -> Vec<&str> {
@@ -79,6 +79,7 @@ pub(super) fn folded(text: &str) -> String {
             _ if c.is_ascii_alphanumeric() => out.push(c),
             'ı' => out.push('i'),
             'ß' => out.push_str("ss"),
+            'ς' => out.push('σ'),
             // One letter, several keyboards: alef with hamza, kaf, yeh; lengthening and vowel marks.
             'أ' | 'إ' | 'آ' => out.push('ا'),
             'ك' => out.push('ک'),
@@ -124,7 +125,10 @@ pub(super) fn first_line_and_sentence(body: &str) -> (Words, Words) {
     let says_something =
         |line: &&str| !Words::of(line).all(|w| words::POLITE.contains(&w)) && !Words::of(line).0.is_empty();
     let line = body.lines().find(says_something).unwrap_or(body);
-    let sentence = line.split(['.', '!', '。']).find(|s| !s.trim().is_empty()).unwrap_or(line);
+    let mut parts = line.split(['.', '!', '。']).filter(|s| !s.trim().is_empty());
+    // "Stop. Sending. My. Son. Home." is one sentence, said slowly.
+    let slow = parts.clone().count() > 2 && parts.clone().all(|part| !part.trim().contains(' '));
+    let sentence = if slow { line } else { parts.next().unwrap_or(line) };
     (Words::of(line), Words::of(sentence))
 }
 

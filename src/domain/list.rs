@@ -1,45 +1,37 @@
 //! A list: what one opts in to. It has join words, the wording people were shown, and the answers they get.
 
 use super::keyword;
+use super::words::words;
+use jiff::SignedDuration;
 
-/// The answers a list gives, each one text per language.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reply {
-    /// To a join word: who, what, how often, cost, HELP, STOP.
-    Welcome,
-    /// To a join word from somebody who is in.
-    AlreadyIn,
-    /// To STOP: who, "you will get no more texts", how to come back.
-    Goodbye,
-    /// To HELP: who, where to ring, STOP.
-    Help,
-    /// To DONE.
-    Done,
-    /// To PHONE: from now on phone numbers instead of links.
-    Phone,
-    /// To WEB: from now on links.
-    Web,
-    /// To a stranger who nearly asks to join: names the word.
-    JoinHint,
-}
-
-impl Reply {
-    /// All of them.
-    pub const ALL: [Self; 8] =
-        [Self::Welcome, Self::AlreadyIn, Self::Goodbye, Self::Help, Self::Done, Self::Phone, Self::Web, Self::JoinHint];
-
-    /// The key in configuration and store.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Welcome => "welcome",
-            Self::AlreadyIn => "already_in",
-            Self::Goodbye => "goodbye",
-            Self::Help => "help",
-            Self::Done => "done",
-            Self::Phone => "phone",
-            Self::Web => "web",
-            Self::JoinHint => "join_hint",
-        }
+words! {
+    /// The answers a list gives, each one text per language.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum Reply {
+        /// To a join word: who, what, how often, cost, HELP, STOP.
+        Welcome = "welcome",
+        /// To a join word when all campaigns of the list are over.
+        TooLate = "too_late",
+        /// To a join word where YES is asked for before anything is sent.
+        Confirm = "confirm",
+        /// To a join word from somebody who is in.
+        AlreadyIn = "already_in",
+        /// To STOP: who, "you will get no more texts", how to come back.
+        Goodbye = "goodbye",
+        /// To HELP: who, where to ring, STOP.
+        Help = "help",
+        /// To DONE.
+        Done = "done",
+        /// To PHONE: from now on phone numbers instead of links.
+        Phone = "phone",
+        /// To WEB: from now on links.
+        Web = "web",
+        /// To the name of a language, in that language.
+        Language = "language",
+        /// To anything that a person has to read, while no campaign runs.
+        NoCampaign = "no_campaign",
+        /// To a stranger who nearly asks to join: names the word.
+        JoinHint = "join_hint",
     }
 }
 
@@ -48,6 +40,8 @@ impl Reply {
 pub struct List {
     /// Its name in configuration, store and commands.
     pub name: String,
+    /// Who writes: stands in every answer.
+    pub sender: String,
     /// Words that join it, as people are told to text them.
     pub join: Vec<String>,
     /// Version of the wording that people are shown when asked to join.
@@ -58,6 +52,8 @@ pub struct List {
     pub replies: Vec<(Reply, String, String)>,
     /// The language used when an answer does not exist in the asked one.
     pub fallback: String,
+    /// Whoever texts a join word is asked for a YES, which counts for so long; none: the word is enough.
+    pub confirm_within: Option<SignedDuration>,
 }
 
 impl List {
@@ -66,7 +62,9 @@ impl List {
         let wanted = language.unwrap_or(&self.fallback);
         let find =
             |tag: &str| self.replies.iter().find(|(r, l, _)| *r == which && l == tag).map(|(_, _, text)| text.as_str());
-        find(wanted).or_else(|| find(&self.fallback))
+        let said = find(wanted).or_else(|| find(&self.fallback));
+        let else_help = matches!(which, Reply::Language | Reply::NoCampaign);
+        said.or_else(|| if else_help { self.reply(Reply::Help, language) } else { None })
     }
 }
 
@@ -81,20 +79,23 @@ pub struct Listening {
     pub extra_stop: Vec<String>,
     /// Words for HELP in other languages.
     pub extra_help: Vec<String>,
+    /// Languages that some list answers in: (word, tag).
+    pub languages: Vec<(String, String)>,
 }
 
 impl Listening {
-    /// What a text means to us, for somebody who has (`opted_out`) or has not left before.
-    pub fn understand(&self, body: &str, opted_out: bool) -> keyword::Meaning {
+    /// What a text means to us, from somebody who has or has not left before, or been asked for a YES since.
+    pub fn understand(&self, body: &str, opted_out: bool, pending: bool) -> keyword::Meaning {
         keyword::understand(
             body,
             &keyword::Situation {
                 join: &self.join,
                 lists: &self.lists,
-                pending: false,
+                pending,
                 opted_out,
                 extra_stop: &self.extra_stop,
                 extra_help: &self.extra_help,
+                languages: &self.languages,
             },
         )
     }

@@ -20,74 +20,40 @@
 //! The law is [`Edge::between`]; the store refuses any other move.
 
 use super::ids::Id;
+use super::words::words;
 use jiff::Timestamp;
 use std::fmt;
 
-/// Where a message is. Kept in the store as its [`State::as_str`] word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum State {
-    /// Waits for a person: approval, review, cap.
-    Held,
-    /// May leave once its time has come and the claim's conditions hold.
-    Queued,
-    /// Durably intended; its bytes may be on the wire.
-    Submitting,
-    /// The gateway took it; no final word yet.
-    Accepted,
-    /// The phone has it.
-    Delivered,
-    /// The network gave up.
-    Undelivered,
-    /// The gateway refused it for good.
-    Rejected,
-    /// Its deadline passed before it left.
-    Expired,
-    /// Withdrawn before it left: STOP, or a person.
-    Cancelled,
-    /// Handed to the network, answer unknown.
-    InDoubt,
-    /// In doubt, and nobody to ask: a person must decide.
-    Unresolved,
+words! {
+    /// Where a message is. Kept in the store as its [`State::as_str`] word.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum State {
+        /// Waits for a person: approval, review, cap.
+        Held = "held",
+        /// May leave once its time has come and the claim's conditions hold.
+        Queued = "queued",
+        /// Durably intended; its bytes may be on the wire.
+        Submitting = "submitting",
+        /// The gateway took it; no final word yet.
+        Accepted = "accepted",
+        /// The phone has it.
+        Delivered = "delivered",
+        /// The network gave up.
+        Undelivered = "undelivered",
+        /// The gateway refused it for good.
+        Rejected = "rejected",
+        /// Its deadline passed before it left.
+        Expired = "expired",
+        /// Withdrawn before it left: STOP, or a person.
+        Cancelled = "cancelled",
+        /// Handed to the network, answer unknown.
+        InDoubt = "in_doubt",
+        /// In doubt, and nobody to ask: a person must decide.
+        Unresolved = "unresolved",
+    }
 }
 
 impl State {
-    /// All states, in the order accounts are printed.
-    pub const ALL: [Self; 11] = [
-        Self::Held,
-        Self::Queued,
-        Self::Submitting,
-        Self::Accepted,
-        Self::Delivered,
-        Self::Undelivered,
-        Self::Rejected,
-        Self::Expired,
-        Self::Cancelled,
-        Self::InDoubt,
-        Self::Unresolved,
-    ];
-
-    /// The word for store, JSON and people.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Held => "held",
-            Self::Queued => "queued",
-            Self::Submitting => "submitting",
-            Self::Accepted => "accepted",
-            Self::Delivered => "delivered",
-            Self::Undelivered => "undelivered",
-            Self::Rejected => "rejected",
-            Self::Expired => "expired",
-            Self::Cancelled => "cancelled",
-            Self::InDoubt => "in_doubt",
-            Self::Unresolved => "unresolved",
-        }
-    }
-
-    /// Reads the store's word.
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|s| s.as_str() == word)
-    }
-
     /// Nothing more is expected to happen, and nobody has to do anything.
     pub fn is_final(self) -> bool {
         matches!(self, Self::Delivered | Self::Undelivered | Self::Rejected | Self::Expired | Self::Cancelled)
@@ -250,7 +216,7 @@ pub struct Claimed {
     pub phone: super::phone::Phone,
     /// The list, or none for a reply or a test.
     pub list: Option<String>,
-    /// It answers a text of theirs.
+    /// The program answers a text of theirs.
     pub is_reply: bool,
     /// The text on the wire.
     pub text: String,

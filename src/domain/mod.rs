@@ -30,3 +30,4 @@ pub mod report;
 pub mod schedule;
 pub mod template;
 pub mod text;
+pub(crate) mod words;

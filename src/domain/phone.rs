@@ -4,6 +4,7 @@
 //! What the plan says of a number comes from libphonenumber's metadata; the cleaning before it is ours.
 
 use super::phone_reading::{drama_kind, international_digits, why_invalid};
+use super::words::words;
 use rlibphonenumber::{PHONE_NUMBER_UTIL, ParseError, PhoneNumber, PhoneNumberFormat, PhoneNumberType};
 use std::fmt;
 
@@ -31,37 +32,24 @@ impl Default for PhoneRules {
     }
 }
 
-/// What kind of line a number is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A mobile phone.
-    Mobile,
-    /// A landline.
-    Landline,
-    /// North America does not tell the two apart.
-    LandlineOrMobile,
-    /// Any other that can be rung: 03, 0800…
-    Other,
-    /// Dear to ring: 084, 087, 09.
-    PremiumRate,
-    /// 070.
-    PersonalNumber,
-    /// 076.
-    Pager,
-}
-
-impl Kind {
-    /// For JSON and people.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Mobile => "mobile",
-            Self::Landline => "landline",
-            Self::LandlineOrMobile => "landline_or_mobile",
-            Self::Other => "other",
-            Self::PremiumRate => "premium_rate",
-            Self::PersonalNumber => "personal_number",
-            Self::Pager => "pager",
-        }
+words! {
+    /// What kind of line a number is.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Kind {
+        /// A mobile phone.
+        Mobile = "mobile",
+        /// A landline.
+        Landline = "landline",
+        /// North America does not tell the two apart.
+        LandlineOrMobile = "landline_or_mobile",
+        /// Any other that can be rung: 03, 0800…
+        Other = "other",
+        /// Dear to ring: 084, 087, 09.
+        PremiumRate = "premium_rate",
+        /// 070.
+        PersonalNumber = "personal_number",
+        /// 076.
+        Pager = "pager",
     }
 }
 

@@ -53,7 +53,8 @@ fn stripped(text: &str) -> Result<String, PhoneProblem> {
     if text.starts_with('#') && !text.bytes().any(|b| b.is_ascii_digit()) {
         return Err(PhoneProblem::Empty); // #N/A, #REF!
     }
-    if is_scientific(text) {
+    let fraction = |rest: &str| rest.len() >= 9 && rest.bytes().all(|b| b.is_ascii_digit());
+    if is_scientific(text) || text.strip_prefix("0.").is_some_and(fraction) {
         return Err(PhoneProblem::ScientificNotation);
     }
     if let Some((whole, zeros)) = text.split_once('.')
@@ -104,6 +105,9 @@ fn has_named_extension(lower: &str) -> bool {
     })
 }
 
+/// Fifteen (E.164), and what some put before them.
+const MOST_DIGITS: usize = 20;
+
 /// Steps 7 and 8: the digits of the international form.
 fn international(text: &str) -> Result<String, PhoneProblem> {
     let compact: String = text.chars().filter(|c| c.is_ascii_digit() || matches!(c, '+' | '(' | ')')).collect();
@@ -120,6 +124,9 @@ fn international(text: &str) -> Result<String, PhoneProblem> {
     let mut plus = compact.contains('+');
     if !before.bytes().all(|b| b == b'0') {
         return Err(PhoneProblem::InvalidCharacters); // a + in the middle
+    }
+    if digits.len() > MOST_DIGITS {
+        return Err(PhoneProblem::TooLong);
     }
     let mut digits = digits;
     if let Some(rest) = digits.strip_prefix("00") {

@@ -2,32 +2,19 @@
 //! the answer to the request itself.
 
 use super::ids::Id;
+use super::words::words;
 use jiff::Timestamp;
 
-/// The gateway's later word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReportStatus {
-    /// On its way; not final.
-    Sent,
-    /// The phone has it.
-    Delivered,
-    /// The network gave up.
-    Undelivered,
-}
-
-impl ReportStatus {
-    /// The word kept in the store.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Sent => "sent",
-            Self::Delivered => "delivered",
-            Self::Undelivered => "undelivered",
-        }
-    }
-
-    /// Reads the store's word.
-    pub fn parse(word: &str) -> Option<Self> {
-        [Self::Sent, Self::Delivered, Self::Undelivered].into_iter().find(|status| status.as_str() == word)
+words! {
+    /// The gateway's later word.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum ReportStatus {
+        /// On its way; not final.
+        Sent = "sent",
+        /// The phone has it.
+        Delivered = "delivered",
+        /// The network gave up.
+        Undelivered = "undelivered",
     }
 }
 

@@ -3,28 +3,23 @@
 //! Part sizes, alphabets and the rules R-PART and R-SMS-CLEAN: 3GPP TS 23.038 (alphabets) and 23.040 (joined parts).
 //! National shift tables are left out on purpose: senders hardly use them, so an Urdu text is priced as UCS-2.
 
+use super::words::words;
 use std::collections::BTreeMap;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// The alphabet of a text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Encoding {
-    /// Septets: 160 alone, 153 in each joined part.
-    Gsm7,
-    /// 16-bit units: 70 alone, 67 in each joined part.
-    Ucs2,
+words! {
+    /// The alphabet of a text.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Encoding {
+        /// Septets: 160 alone, 153 in each joined part.
+        Gsm7 = "gsm7",
+        /// 16-bit units: 70 alone, 67 in each joined part.
+        Ucs2 = "ucs2",
+    }
 }
 
 impl Encoding {
-    /// For JSON and people.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Gsm7 => "gsm7",
-            Self::Ucs2 => "ucs2",
-        }
-    }
-
     /// (units in a text of one part, units in each of several).
     fn room(self) -> (usize, usize) {
         match self {

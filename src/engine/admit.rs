@@ -7,6 +7,7 @@ use crate::domain::change::{Change, Decision};
 use crate::domain::consent::{Event, EventKind, Standing};
 use crate::domain::contact::{Contact, ContactDraft, Edit, Internet};
 use crate::domain::ids::Ids;
+use crate::domain::words::words;
 use jiff::Timestamp;
 
 /// What is already known of a row's number.
@@ -20,31 +21,20 @@ pub struct Existing {
     pub suppressed: bool,
 }
 
-/// What became of a good row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
-    /// A contact that was not known, with consent.
-    New,
-    /// A contact that was not known, without proof of consent: not texted.
-    NewPending,
-    /// Known, and something differs now.
-    Changed,
-    /// Known, and nothing differs.
-    Unchanged,
-    /// Said STOP or left the list: a file never brings anybody back.
-    Suppressed,
-}
-
-impl Verdict {
-    /// For tables and JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::NewPending => "new_pending",
-            Self::Changed => "changed",
-            Self::Unchanged => "unchanged",
-            Self::Suppressed => "suppressed",
-        }
+words! {
+    /// What became of a good row.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum Verdict {
+        /// A contact that was not known, with consent.
+        New = "new",
+        /// A contact that was not known, without proof of consent: not texted.
+        NewPending = "new_pending",
+        /// Known, and something differs now.
+        Changed = "changed",
+        /// Known, and nothing differs.
+        Unchanged = "unchanged",
+        /// Said STOP or left the list: a file never brings anybody back.
+        Suppressed = "suppressed",
     }
 }
 

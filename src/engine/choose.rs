@@ -7,41 +7,28 @@ use crate::domain::consent::Standing;
 use crate::domain::contact::{Candidate, Contact, Internet};
 use crate::domain::template::{Context, Template, TemplateProblem};
 use crate::domain::text;
+use crate::domain::words::words;
 
-/// Why a contact gets nothing from a step. The words are for people.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Pass {
-    /// Said STOP, or left the list.
-    Left,
-    /// On the list without proof that they agreed.
-    NotAgreed,
-    /// A person must look at what they wrote first.
-    InReview,
-    /// Said DONE, and the step stops for those.
-    Done,
-    /// The step is for others.
-    OtherAudience,
-    /// Has no internet, and the step says why it has nothing for them.
-    NoPhoneText,
-    /// Quiet hours last until after the deadline.
-    Quiet,
-    /// No text could be made (a campaign that passed `check` does not get here).
-    NoText,
-}
-
-impl Pass {
-    /// One short reason, the same in `plan`, store and reports.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Left => "left (STOP)",
-            Self::NotAgreed => "has not agreed yet",
-            Self::InReview => "waits for a person to read their text",
-            Self::Done => "said DONE",
-            Self::OtherAudience => "step is for others",
-            Self::NoPhoneText => "no internet, and this step has only a link",
-            Self::Quiet => "quiet hours last past the deadline",
-            Self::NoText => "no text could be made",
-        }
+words! {
+    /// Why a contact gets nothing from a step. The words are for people.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum Pass {
+        /// Said STOP, or left the list.
+        Left = "left (STOP)",
+        /// On the list without proof that they agreed.
+        NotAgreed = "has not agreed yet",
+        /// A person must look at what they wrote first.
+        InReview = "waits for a person to read their text",
+        /// Said DONE, and the step stops for those.
+        Done = "said DONE",
+        /// The step is for others.
+        OtherAudience = "step is for others",
+        /// Has no internet, and the step says why it has nothing for them.
+        NoPhoneText = "no internet, and this step has only a link",
+        /// Quiet hours last until after the deadline.
+        Quiet = "quiet hours last past the deadline",
+        /// No text could be made (a campaign that passed `check` does not get here).
+        NoText = "no text could be made",
     }
 }
 

@@ -1,7 +1,8 @@
 //! A parent's own text becomes a decision: stored, understood, acted on and answered in one commit.
 //!
 //! STOP beats everything and is honoured from strangers too. What may be a wish to stop holds that person's texts until
-//! somebody has looked. Nothing but START or a join word brings anybody back. At most one answer of a kind an hour.
+//! somebody has looked. Nothing but START or a join word brings anybody back, and where a list asks for a YES, that.
+//! Answers are few: one of a kind an hour, three a day, so many a minute in all; a goodbye is outside of that.
 
 use super::may_send::Revocation;
 use crate::domain::change::{Change, Decision};
@@ -17,6 +18,11 @@ use jiff::{SignedDuration, Timestamp};
 
 /// An answer later than this is no answer.
 const ANSWER_WITHIN: SignedDuration = SignedDuration::from_mins(5);
+/// One answer of a kind per number in this time (R-STOP: loops).
+const ONE_OF_A_KIND: SignedDuration = SignedDuration::from_hours(1);
+/// So far back are answers looked at, and so many are given in that time.
+pub const CAPPED_OVER: SignedDuration = SignedDuration::from_hours(24);
+const A_DAY: usize = 3;
 
 /// What is known of the sender.
 #[derive(Clone, Debug, Default)]
@@ -27,8 +33,10 @@ pub struct Sender {
     pub standings: Vec<(String, Standing)>,
     /// The number is suppressed.
     pub suppressed: bool,
-    /// Kinds of answers sent to it within the last hour.
-    pub answered: Vec<String>,
+    /// Answers made for it within [`CAPPED_OVER`]: (kind, when).
+    pub answered: Vec<(String, Timestamp)>,
+    /// Lists for which it was asked for a YES, and when; neither joined nor left since.
+    pub asked: Vec<(String, Timestamp)>,
 }
 
 /// What we know of ourselves.
@@ -40,6 +48,10 @@ pub struct Around<'a> {
     pub listening: &'a Listening,
     /// Running campaigns: (id, list).
     pub running: &'a [(String, String)],
+    /// Lists whose campaigns are all over.
+    pub over: &'a [String],
+    /// When the next answer may leave, by the cap on all of them.
+    pub free_at: Timestamp,
     /// The gateway saw an opt-out in this text, and has answered by itself.
     pub gateway_confirms: bool,
 }
@@ -56,7 +68,11 @@ pub struct Received {
 /// Decides what one inbound text does.
 pub fn receive(text: &InboundText, sender: &Sender, around: Around<'_>, now: Timestamp, ids: &mut Ids) -> Received {
     let opted_out = sender.suppressed || sender.standings.iter().any(|(_, s)| *s == Standing::Out);
-    let mut meaning = around.listening.understand(&text.body, opted_out);
+    let mut sender = sender.clone();
+    let valid = |list: &str| around.lists.iter().find(|l| l.name == list)?.confirm_within;
+    sender.asked.retain(|(list, at)| valid(list).is_some_and(|within| now.duration_since(*at) <= within));
+    let pending = !sender.asked.is_empty();
+    let mut meaning = around.listening.understand(&text.body, opted_out && !pending, pending);
     if around.gateway_confirms && !matches!(meaning, Meaning::OptOut(_)) {
         meaning = Meaning::OptOut(Scope::All); // the gateway stops texting them, whatever we understand
     }
@@ -68,7 +84,7 @@ pub fn receive(text: &InboundText, sender: &Sender, around: Around<'_>, now: Tim
     };
     let known = sender.contact.is_some();
     let contact = sender.contact.clone().unwrap_or_else(|| Contact::unknown(ids.take(), phone.clone()));
-    let mut desk = Desk { text, sender, around, now, ids, contact, changes: Vec::new(), revoked: None };
+    let mut desk = Desk { text, sender: &sender, around, now, ids, contact, changes: Vec::new(), revoked: None };
     desk.open(known, &meaning);
     desk.act(&meaning);
     Received { decision: Decision(desk.changes), revoked: desk.revoked }
@@ -86,7 +102,10 @@ fn kept_as(meaning: &Meaning) -> (&'static str, bool) {
         Meaning::NeedsReview => ("may be stop", true),
         Meaning::NearJoin { .. } => ("nearly join", false),
         Meaning::Empty => ("empty", false),
-        Meaning::Confirm | Meaning::Decline | Meaning::Other => ("other", true),
+        Meaning::Confirm => ("yes", false),
+        Meaning::Decline => ("no", false),
+        Meaning::Language(_) => ("language", false),
+        Meaning::Other => ("other", true),
     }
 }
 
@@ -131,8 +150,23 @@ impl Desk<'_> {
                 let list = self.around.lists.iter().find(|l| Some(&l.name) == list.as_ref());
                 self.answer(Reply::JoinHint, list.or(self.own_list()).cloned());
             }
-            Meaning::Confirm | Meaning::Decline | Meaning::Other => {}
+            Meaning::Confirm => self.enter(&self.asked_lists(), Reply::Welcome),
+            Meaning::Decline => {
+                for list in self.asked_lists() {
+                    self.leave(&list.name);
+                }
+            }
+            Meaning::Language(tag) => self.speak(tag),
+            Meaning::Other if self.around.running.is_empty() => {
+                self.answer(Reply::NoCampaign, self.own_list().cloned());
+            }
+            Meaning::Other => {}
         }
+    }
+
+    fn asked_lists(&self) -> Vec<List> {
+        let asked = |l: &&List| self.sender.asked.iter().any(|(name, _)| *name == l.name);
+        self.around.lists.iter().filter(asked).cloned().collect()
     }
 
     fn stop_everything(&mut self) {
@@ -146,15 +180,9 @@ impl Desk<'_> {
     }
 
     fn leave(&mut self, list: &str) {
-        let (contact, at) = (self.contact.id, self.text.received_at);
+        let contact = self.contact.id;
         self.revoked = Some((contact, Revocation::Left(Some(list.to_owned()))));
-        self.changes.push(Change::StandingSet {
-            contact,
-            list: list.to_owned(),
-            standing: Standing::Out,
-            unless_out: false,
-            at,
-        });
+        self.stand(list, Standing::Out);
         self.changes.push(Change::WaitingCancelled {
             contact,
             list: Some(list.to_owned()),
@@ -171,7 +199,7 @@ impl Desk<'_> {
             received_at: self.text.received_at,
             handled_at: self.now,
             already_opted_out: self.sender.suppressed,
-            confirmations_sent: u32::from(self.sender.answered.iter().any(|a| a == Reply::Goodbye.as_str())),
+            confirmations_sent: u32::from(self.answered_lately(Reply::Goodbye)),
             gateway_confirms: self.around.gateway_confirms,
         };
         if confirm_stop(&asked) {
@@ -181,7 +209,7 @@ impl Desk<'_> {
 
     /// START brings back to the lists they left (or the only one there is); a join word to its own.
     fn join(&mut self, list: Option<&str>) {
-        let lists: Vec<List> = if let Some(name) = list {
+        let mut lists: Vec<List> = if let Some(name) = list {
             self.around.lists.iter().filter(|l| l.name == name).cloned().collect()
         } else {
             let left = |l: &&List| self.sender.standings.iter().any(|(n, s)| n == &l.name && *s == Standing::Out);
@@ -189,26 +217,49 @@ impl Desk<'_> {
             if known.is_empty() { self.own_list().cloned().into_iter().collect() } else { known }
         };
         let Some(first) = lists.first().cloned() else { return };
-        let (contact, at) = (self.contact.id, self.text.received_at);
         let is_in = |name: &str| self.sender.standings.iter().any(|(n, s)| n == name && *s == Standing::In);
-        if lists.iter().all(|l| is_in(&l.name)) && !self.sender.suppressed {
+        lists.retain(|l| self.sender.suppressed || !is_in(&l.name));
+        if lists.is_empty() {
             return self.answer(Reply::AlreadyIn, Some(first));
         }
+        let (to_ask, to_enter): (Vec<List>, Vec<List>) = lists.into_iter().partition(|l| l.confirm_within.is_some());
+        if let Some(first) = to_enter.first() {
+            let over = self.around.over.contains(&first.name);
+            self.enter(&to_enter, if over { Reply::TooLate } else { Reply::Welcome });
+        }
+        if !to_ask.is_empty() && self.may_answer(Reply::Confirm) {
+            self.ask(&to_ask);
+        }
+    }
+
+    /// One question, and YES to it is the consent. Whoever had left stays left until then.
+    fn ask(&mut self, lists: &[List]) {
+        for list in lists {
+            let known = self.sender.standings.iter().any(|(n, _)| *n == list.name);
+            if !known {
+                self.stand(&list.name, Standing::Pending);
+            }
+            self.record(EventKind::Asked, Some(&list.name), Some(&list.wording_version));
+        }
+        self.answer(Reply::Confirm, lists.first().cloned());
+    }
+
+    fn stand(&mut self, list: &str, standing: Standing) {
+        let (contact, list, at) = (self.contact.id, list.to_owned(), self.text.received_at);
+        self.changes.push(Change::StandingSet { contact, list, standing, unless_out: false, at });
+    }
+
+    fn enter(&mut self, lists: &[List], reply: Reply) {
+        let contact = self.contact.id;
         self.changes.push(Change::SuppressionLifted { contact });
         if self.contact.held_for.is_some() {
             self.changes.push(Change::HeldForReview { contact, reason: None });
         }
-        for list in &lists {
-            self.changes.push(Change::StandingSet {
-                contact,
-                list: list.name.clone(),
-                standing: Standing::In,
-                unless_out: false,
-                at,
-            });
+        for list in lists {
+            self.stand(&list.name, Standing::In);
             self.record(EventKind::OptedIn, Some(&list.name), Some(&list.wording_version));
         }
-        self.answer(Reply::Welcome, Some(first));
+        self.answer(reply, lists.first().cloned());
     }
 
     fn hold(&mut self) {
@@ -236,12 +287,21 @@ impl Desk<'_> {
     }
 
     fn door(&mut self, internet: Internet, reply: Reply) {
-        if self.contact.internet != internet {
-            let contact = Contact { internet, ..self.contact.clone() };
+        self.change(Contact { internet, ..self.contact.clone() });
+        self.answer(reply, self.own_list().cloned());
+    }
+
+    fn speak(&mut self, tag: &str) {
+        self.change(Contact { language: Some(tag.to_owned()), ..self.contact.clone() });
+        self.answer(Reply::Language, self.own_list().cloned());
+    }
+
+    fn change(&mut self, contact: Contact) {
+        if self.contact != contact {
+            self.contact = contact.clone();
             self.changes.push(Change::ContactChanged(contact));
             self.record(EventKind::Changed, None, None);
         }
-        self.answer(reply, self.own_list().cloned());
     }
 
     /// The list that speaks: one the sender is in, else any they had to do with, else the first.
@@ -255,9 +315,21 @@ impl Desk<'_> {
         standing(Some(Standing::In)).or_else(|| standing(None)).or(self.around.lists.first())
     }
 
+    fn answered_lately(&self, reply: Reply) -> bool {
+        let lately = |at: &Timestamp| self.now.duration_since(*at) <= ONE_OF_A_KIND;
+        self.sender.answered.iter().any(|(kind, at)| kind == reply.as_str() && lately(at))
+    }
+
+    /// Within the caps? Who joins is welcomed once a day, however many answers there were before.
+    fn may_answer(&self, reply: Reply) -> bool {
+        let given = self.sender.answered.iter().filter(|(kind, _)| kind != Reply::Goodbye.as_str());
+        let first = !given.clone().any(|(kind, _)| kind == reply.as_str());
+        let joins = matches!(reply, Reply::Welcome | Reply::TooLate | Reply::Confirm);
+        !self.answered_lately(reply) && (given.count() < A_DAY || (joins && first))
+    }
+
     fn answer(&mut self, reply: Reply, list: Option<List>) {
-        let lately = self.sender.answered.iter().any(|a| a == reply.as_str());
-        if !lately {
+        if self.may_answer(reply) {
             self.write(reply, list);
         }
     }
@@ -265,8 +337,12 @@ impl Desk<'_> {
     fn write(&mut self, reply: Reply, list: Option<List>) {
         let Some(said) = list.as_ref().and_then(|l| l.reply(reply, self.contact.language.as_deref())) else { return };
         let said = text::clean(said, false);
-        let Ok(not_after) = self.text.received_at.checked_add(ANSWER_WITHIN) else { return };
-        if self.now >= not_after {
+        let Ok(in_time) = self.text.received_at.checked_add(ANSWER_WITHIN) else { return };
+        let not_before = if reply == Reply::Goodbye { self.now } else { self.around.free_at.max(self.now) };
+        // In a rush who joins waits for the welcome; any other answer that would come too late is none.
+        let waits = matches!(reply, Reply::Welcome | Reply::TooLate | Reply::Confirm) && self.now < in_time;
+        let not_after = if waits { not_before.saturating_add(ANSWER_WITHIN).unwrap_or(in_time) } else { in_time };
+        if not_before >= not_after {
             return;
         }
         self.changes.push(Change::MessagesQueued(vec![NewMessage {
@@ -278,7 +354,7 @@ impl Desk<'_> {
             reply: Some(reply.as_str()),
             parts: u32::try_from(text::measure(&said).parts).unwrap_or(u32::MAX),
             text: said,
-            not_before: self.now,
+            not_before,
             not_after,
             may_resend: false,
         }]));

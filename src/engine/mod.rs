@@ -19,3 +19,4 @@ pub mod plan;
 pub mod report;
 pub mod review;
 pub mod send_test;
+pub mod undo;

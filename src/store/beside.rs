@@ -5,6 +5,9 @@
 //! can't be seen: a whole machine cloned while it runs. The mark is written after each commit without a sync: a kill
 //! loses nothing of it, and after a power cut it can only be behind, which says nothing.
 //!
+//! `NAME.suppressed` lists the hashes of all numbers that must not be texted, and which of them were forgotten: what a
+//! restored database has forgotten of them it learns from there.
+//!
 //! `NAME.reserve` holds a mebibyte of the disk: when that is full, it is given up, so that what came of the texts in
 //! flight can still be recorded.
 
@@ -30,6 +33,8 @@ pub struct Beside {
     mark: Mutex<Option<File>>,
     /// What stood in it when the database was opened.
     found: Option<Mark>,
+    /// Lines for the list of suppressions, written when what they say is committed.
+    notes: Mutex<Vec<String>>,
     /// The mark is not this database's: it stays as it is until somebody has seen to it.
     foreign: AtomicBool,
 }
@@ -49,7 +54,19 @@ impl Beside {
         let readable = std::fs::File::open(&path).and_then(|mut file| file.read_to_string(&mut text)).is_ok();
         let found = if readable && !new { Mark::parse(&text) } else { None };
         let file = number(database);
-        Self { database: database.to_owned(), file, mark, found, foreign: AtomicBool::new(!new) }
+        Self {
+            database: database.to_owned(),
+            file,
+            mark,
+            found,
+            notes: Mutex::default(),
+            foreign: AtomicBool::new(!new),
+        }
+    }
+
+    /// The database's file.
+    pub(super) fn database(&self) -> &Path {
+        &self.database
     }
 
     /// What speaks against this database being where and what it was, if anything does.
@@ -101,6 +118,47 @@ impl Beside {
             let text = Mark { home: home(&self.database), commits }.write();
             let _ = mark.write_all_at(text.as_bytes(), 0); // a mark that can't be written gets behind, and says less
         }
+    }
+
+    /// A line for the list of suppressions, once the transaction is committed.
+    pub(super) fn note(&self, line: String) {
+        self.notes().push(line);
+    }
+
+    /// What was noted is not to be: its transaction was given up.
+    pub(super) fn drop_notes(&self) {
+        self.notes().clear();
+    }
+
+    /// Appends what was noted; a line that can't be written is missing until the next start, which writes the list anew.
+    pub(super) fn write_suppressed(&self) {
+        let lines = std::mem::take(&mut *self.notes());
+        if lines.is_empty() {
+            return;
+        }
+        let path = with_suffix(&self.database, ".suppressed");
+        let mut options = OpenOptions::new();
+        let file = options.append(true).create(true).mode(0o600).open(path);
+        let _ = file.and_then(|mut file| file.write_all(lines.concat().as_bytes()).and_then(|()| file.sync_data()));
+    }
+
+    /// The list of suppressions.
+    pub(super) fn suppressed(&self) -> String {
+        std::fs::read_to_string(with_suffix(&self.database, ".suppressed")).unwrap_or_default()
+    }
+
+    /// Writes the list anew, as a whole or not at all.
+    pub(super) fn rewrite_suppressed(&self, lines: &str) -> io::Result<()> {
+        let (path, new) = (with_suffix(&self.database, ".suppressed"), with_suffix(&self.database, ".suppressed-new"));
+        let mut options = OpenOptions::new();
+        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        file.write_all(lines.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(new, path)
+    }
+
+    fn notes(&self) -> MutexGuard<'_, Vec<String>> {
+        self.notes.lock().expect("nothing panics while it holds this lock")
     }
 
     fn mark(&self) -> MutexGuard<'_, Option<File>> {

@@ -64,7 +64,8 @@ const REPLIES: &str = "WITH due AS MATERIALIZED (
       SELECT m.id FROM messages m
       WHERE m.state = 'queued' AND m.list IS NULL AND m.not_before <= $2 AND m.not_after > $3
         AND NOT EXISTS (SELECT 1 FROM pauses)
-        AND NOT (COALESCE(m.reply, '') = 'test' AND EXISTS (SELECT 1 FROM suppressions s
+        AND NOT EXISTS (SELECT 1 FROM contacts c WHERE c.id = m.contact_id AND c.phone LIKE 'forgotten:%')
+        AND NOT (COALESCE(m.reply, '') IN ('test', 'person') AND EXISTS (SELECT 1 FROM suppressions s
           JOIN contacts c ON c.phone_hash = s.phone_hash WHERE c.id = m.contact_id))
       ORDER BY m.not_after, m.id LIMIT $4 {LOCK})
     UPDATE messages SET state = 'submitting', epoch = $1, attempts = attempts + 1, claimed_at = $2
@@ -185,7 +186,7 @@ fn claimed(row: &Row) -> Result<Claimed, StoreError> {
         contact: row.int(1)?,
         phone: Phone::from_e164(&row.text(2)?).ok_or(StoreError::Corrupt("contacts.phone"))?,
         list: row.opt_text(3)?,
-        is_reply: row.opt_text(7)?.is_some_and(|reply| reply != "test"),
+        is_reply: row.opt_text(7)?.is_some_and(|reply| reply != "test" && reply != "person"),
         text: row.text(4)?,
         not_after: row.instant(5)?,
         attempt: u32::try_from(row.int(6)?).map_err(|_| StoreError::Corrupt("messages.attempts"))?,

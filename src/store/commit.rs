@@ -2,7 +2,6 @@
 //! decision is dropped; its neighbours in the same transaction are not.
 
 use super::db::args;
-use super::meta::KEY_VERSION;
 use super::write_messages::CANCELLED;
 use super::{Store, StoreError, Tx};
 use crate::domain::broadcast::{Fate, Occurrence};
@@ -59,22 +58,25 @@ impl Store {
     /// One change; how many rows it touched.
     async fn write(&self, tx: &mut Tx, change: &Change, now: Timestamp) -> Result<u64, StoreError> {
         match change {
-            Change::ContactAdded(contact) => add_contact(tx, contact, &self.number_hash(&contact.phone)).await,
+            Change::ContactAdded(contact) => {
+                self.renew_hash(tx, &contact.phone).await?;
+                let hash = self.number_hash(&contact.phone)?;
+                add_contact(tx, contact, &hash, self.identity.key_version()).await
+            }
             Change::ContactChanged(contact) => change_contact(tx, contact).await,
             Change::HeldForReview { contact, reason } => tx.run(HOLD_CONTACT, args![*contact, reason]).await,
             Change::StandingSet { contact, list, standing, unless_out, at } => {
                 tx.run(SET_STANDING, args![*contact, list, standing.as_str(), *at, *unless_out]).await
             }
             Change::LeftAllLists { contact, at } => tx.run(LEAVE_ALL, args![*contact, *at]).await,
-            Change::Suppressed { contact, reason, at } => {
-                tx.run(SUPPRESS, args![KEY_VERSION, reason, *at, *contact]).await
-            }
-            Change::SuppressionLifted { contact } => tx.run(LIFT_SUPPRESSION, args![*contact]).await,
+            Change::Suppressed { contact, reason, at } => suppress(tx, *contact, reason, *at).await,
+            Change::SuppressionLifted { contact } => lift(tx, *contact).await,
             Change::DoneSaid { contact, campaign, at } => tx.run(SAY_DONE, args![*contact, campaign, *at]).await,
             Change::Recorded(event) => record(tx, event).await,
             Change::InboundReceived { text, contact, meaning, needs_person } => {
                 receive(tx, text, *contact, meaning, *needs_person).await
             }
+            Change::Import(note) => super::imports::note(tx, note).await,
             Change::InboundClosed { inbound, at } => tx.run(CLOSE_INBOUND, args![*inbound, *at]).await,
             Change::CampaignApplied { id, list, source, revision, at } => {
                 apply_campaign(tx, id, list, source, *revision, *at).await
@@ -136,16 +138,20 @@ pub(super) fn passed(decisions: &[Decision], side: &str) {
     }
 }
 
-const HOLD_CONTACT: &str = "UPDATE contacts SET held_for = $2 WHERE id = $1 AND held_for IS DISTINCT FROM $2";
-const SET_STANDING: &str = "INSERT INTO consents (contact_id, list, standing, since) VALUES ($1, $2, $3, $4)
+const HOLD_CONTACT: &str =
+    "UPDATE contacts SET held_for = $2 WHERE id = $1 AND held_for IS DISTINCT FROM $2 AND phone NOT LIKE 'forgotten:%'";
+// Nobody who was forgotten meanwhile gets a standing.
+const SET_STANDING: &str = "INSERT INTO consents (contact_id, list, standing, since)
+    SELECT id, CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS BIGINT) FROM contacts WHERE id = $1 AND phone NOT LIKE 'forgotten:%'
     ON CONFLICT (contact_id, list) DO UPDATE SET standing = excluded.standing, since = excluded.since
     WHERE consents.standing <> excluded.standing AND ($5 = FALSE OR consents.standing <> 'out')";
 const LEAVE_ALL: &str = "UPDATE consents SET standing = 'out', since = $2 WHERE contact_id = $1 AND standing <> 'out'";
 const SUPPRESS: &str = "INSERT INTO suppressions (phone_hash, key_version, reason, since)
-    SELECT phone_hash, CAST($1 AS BIGINT), CAST($2 AS TEXT), CAST($3 AS BIGINT) FROM contacts WHERE id = $4
-    ON CONFLICT (phone_hash) DO NOTHING";
+    SELECT phone_hash, key_version, CAST($1 AS TEXT), CAST($2 AS BIGINT) FROM contacts
+    WHERE id = $3 AND phone NOT LIKE 'forgotten:%' ON CONFLICT (phone_hash) DO NOTHING RETURNING phone_hash, key_version";
 const LIFT_SUPPRESSION: &str =
-    "DELETE FROM suppressions WHERE phone_hash = (SELECT phone_hash FROM contacts WHERE id = $1)";
+    "DELETE FROM suppressions WHERE phone_hash = (SELECT phone_hash FROM contacts WHERE id = $1)
+     RETURNING phone_hash";
 const SAY_DONE: &str = "INSERT INTO dones (contact_id, campaign, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
 const CLOSE_INBOUND: &str =
     "UPDATE inbounds SET needs_person = FALSE, closed_at = $2 WHERE id = $1 AND needs_person = TRUE";
@@ -162,14 +168,14 @@ const PASS_OVER: &str = "INSERT INTO passed_over (broadcast_id, reason, people) 
     ON CONFLICT (broadcast_id, reason) DO UPDATE SET people = passed_over.people + excluded.people";
 // Edge E13, or E22 for a repeat.
 const CANCEL_WAITING: &str = "UPDATE messages SET {CANCELLED}
-    WHERE contact_id = $1 AND state IN ('queued', 'held') AND (list IS NOT NULL OR reply = 'test')
-      AND (CAST($4 AS TEXT) IS NULL OR list = $4)";
+    WHERE contact_id = $1 AND state IN ('queued', 'held')
+      AND (list = $4 OR (CAST($4 AS TEXT) IS NULL AND COALESCE(reply, '') <> 'goodbye'))";
 const CANCEL_CAMPAIGN: &str = "UPDATE messages SET {CANCELLED}
     WHERE campaign = $1 AND state IN ('queued', 'held')";
 const ASK_AGAIN: &str = "UPDATE messages SET absent = $3, ask_at = $4
     WHERE id = $1 AND state = 'in_doubt' AND ask_at = $2";
 
-async fn add_contact(tx: &mut Tx, contact: &Contact, hash: &str) -> Result<u64, StoreError> {
+async fn add_contact(tx: &mut Tx, contact: &Contact, hash: &str, key_version: i64) -> Result<u64, StoreError> {
     tx.run(
         "INSERT INTO contacts (id, phone, phone_hash, key_version, name, language, internet, tags, held_for)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (phone) DO NOTHING",
@@ -177,7 +183,7 @@ async fn add_contact(tx: &mut Tx, contact: &Contact, hash: &str) -> Result<u64, 
             contact.id,
             contact.phone.e164(),
             hash,
-            KEY_VERSION,
+            key_version,
             &contact.name,
             &contact.language,
             contact.internet.as_str(),
@@ -188,18 +194,48 @@ async fn add_contact(tx: &mut Tx, contact: &Contact, hash: &str) -> Result<u64, 
     .await
 }
 
+async fn suppress(tx: &mut Tx, contact: Id, reason: &str, at: Timestamp) -> Result<u64, StoreError> {
+    let rows = tx.rows(SUPPRESS, args![reason, at, contact]).await?;
+    for row in &rows {
+        tx.note_suppressed(&row.text(0)?, row.int(1)?, at, false);
+    }
+    Ok(rows.len() as u64)
+}
+
+async fn lift(tx: &mut Tx, contact: Id) -> Result<u64, StoreError> {
+    let rows = tx.rows(LIFT_SUPPRESSION, args![contact]).await?;
+    for row in &rows {
+        tx.note_lifted(&row.text(0)?);
+    }
+    Ok(rows.len() as u64)
+}
+
 async fn change_contact(tx: &mut Tx, contact: &Contact) -> Result<u64, StoreError> {
     tx.run(
-        "UPDATE contacts SET name = $2, language = $3, internet = $4, tags = $5 WHERE id = $1",
-        args![contact.id, &contact.name, &contact.language, contact.internet.as_str(), &contact.tags.join(";")],
+        "UPDATE contacts SET name = $2, language = $3, internet = $4, tags = $5 WHERE id = $1 AND phone = $6",
+        args![
+            contact.id,
+            &contact.name,
+            &contact.language,
+            contact.internet.as_str(),
+            &contact.tags.join(";"),
+            contact.phone.e164(),
+        ],
     )
     .await
 }
 
+/// The event, and beside it what is personal about it.
 pub(super) async fn record(tx: &mut Tx, event: &Event) -> Result<u64, StoreError> {
     tx.run(
-        "INSERT INTO events (id, at, kind, contact_id, list, campaign, actor, source, wording, evidence)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "INSERT INTO event_details (event_id, phone, source, evidence)
+         VALUES ($1, (SELECT phone FROM contacts WHERE id = $2), $3, $4)",
+        args![event.id, event.contact, &event.source, &event.evidence],
+    )
+    .await?;
+    tx.run(
+        "INSERT INTO events (id, at, kind, contact_id, list, campaign, actor, wording)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         args![
             event.id,
             event.at,
@@ -208,9 +244,7 @@ pub(super) async fn record(tx: &mut Tx, event: &Event) -> Result<u64, StoreError
             &event.list,
             &event.campaign,
             &event.actor,
-            &event.source,
             &event.wording,
-            &event.evidence,
         ],
     )
     .await
@@ -308,7 +342,11 @@ async fn open_broadcast(
 async fn store_report(tx: &mut Tx, report: &DeliveryReport) -> Result<u64, StoreError> {
     tx.run(
         "INSERT INTO reports (id, gateway, fingerprint, message_id, status, detail, received_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (gateway, fingerprint) DO NOTHING",
+         SELECT CAST($1 AS BIGINT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS BIGINT), CAST($5 AS TEXT),
+           CAST($6 AS TEXT), CAST($7 AS BIGINT)
+         WHERE NOT EXISTS (SELECT 1 FROM contacts c JOIN messages m ON m.contact_id = c.id
+           WHERE m.id = $4 AND c.phone LIKE 'forgotten:%')
+         ON CONFLICT (gateway, fingerprint) DO NOTHING",
         args![
             report.id,
             &report.gateway,

@@ -72,7 +72,13 @@ impl Db {
     /// Begins a transaction that writes.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         Ok(match self {
-            Self::Sqlite(pool, beside) => Tx::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?, beside.clone()),
+            Self::Sqlite(pool, beside) => {
+                let tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+                if let Some(beside) = beside {
+                    beside.drop_notes(); // of a transaction that was given up
+                }
+                Tx::Sqlite(tx, beside.clone())
+            }
             Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
         })
     }
@@ -113,6 +119,21 @@ impl Tx {
         })
     }
 
+    /// Once this is committed, the list beside an SQLite file says so too.
+    pub(super) fn note_suppressed(&self, hash: &str, key_version: i64, since: jiff::Timestamp, forgotten: bool) {
+        if let Self::Sqlite(_, Some(beside)) = self {
+            let why = if forgotten { "forgotten" } else { "left" };
+            beside.note(format!("+ {hash} {key_version} {} {why}\n", since.as_millisecond()));
+        }
+    }
+
+    /// The same for a suppression that was lifted.
+    pub(super) fn note_lifted(&self, hash: &str) {
+        if let Self::Sqlite(_, Some(beside)) = self {
+            beside.note(format!("- {hash}\n"));
+        }
+    }
+
     /// True for PostgreSQL.
     pub fn is_postgres(&self) -> bool {
         matches!(self, Self::Postgres(_))
@@ -129,6 +150,7 @@ impl Tx {
                 tx.commit().await?;
                 if let Some(beside) = beside {
                     beside.raise(commits);
+                    beside.write_suppressed();
                 }
             }
             Self::Postgres(tx) => tx.commit().await?,

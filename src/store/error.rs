@@ -47,6 +47,15 @@ pub enum StoreError {
     /// The pages of the database don't fit together.
     #[error("the database is damaged (integrity check: {0})")]
     Damaged(String),
+    /// The key that numbers are hashed with is kept outside the database, and is not at hand here.
+    #[error("the suppression key is not at hand: whether a number must not be texted can't be known")]
+    Locked,
+    /// The settings name no key, but the database's hashes were made with one.
+    #[error("the database's suppressions were made with a key that is kept outside it, and the settings name none")]
+    KeyMissing,
+    /// The key is another one than the database's hashes were made with.
+    #[error("the suppression key is not the one that this database's suppressions were made with")]
+    WrongKey,
     /// A row holds something that this program never writes.
     #[error("the database holds a value that ringround never writes: {0}")]
     Corrupt(&'static str),
@@ -70,6 +79,14 @@ impl StoreError {
             Self::Moved(_) => "start it again: nothing is sent until a person says ringround resume --after-restore",
             Self::Full => "make room on the disk; it goes on by itself",
             Self::Damaged(_) => "keep this file for a closer look and restore the last backup",
+            Self::Locked => {
+                "run this while the service runs, or keep the key in a file that you may read: suppression.key = { file = … }"
+            }
+            Self::KeyMissing => "set suppression.key to where the key is; it was backed up apart from the database",
+            Self::WrongKey => {
+                "lay the key that was backed up at its first use back where suppression.key says: with another one nobody \
+                 who was forgotten would be known"
+            }
             Self::Busy => "stop the other program, or wait for it to end, and try again",
             Self::Corrupt(_) => "restore the last backup; keep this file for a closer look",
             Self::Database(_) => "look whether the database server runs and its disk has room",

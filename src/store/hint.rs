@@ -78,3 +78,11 @@ pub(super) async fn tell(tx: &mut Tx, decisions: &[Decision]) -> Result<(), Stor
     }
     Ok(())
 }
+
+/// Tells the others that this contact has left.
+pub(super) async fn left(tx: &mut Tx, contact: Id) -> Result<(), StoreError> {
+    if tx.is_postgres() {
+        tx.rows("SELECT pg_notify($1, $2)::text", args![CHANNEL, &contact.to_string()]).await?;
+    }
+    Ok(())
+}

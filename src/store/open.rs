@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The newest migration this program knows.
-pub const SCHEMA_VERSION: i64 = 2;
+pub const SCHEMA_VERSION: i64 = 4;
 
 /// Where a database is. The address of a PostgreSQL server may hold a password: it is never printed.
 #[derive(Clone, Debug)]
@@ -77,6 +77,8 @@ fn migrator() -> Migrator {
     let all = [
         (1, "first", include_str!("../../migrations/0001_first.sql")),
         (2, "workers", include_str!("../../migrations/0002_workers.sql")),
+        (3, "ledger", include_str!("../../migrations/0003_ledger.sql")),
+        (4, "imports", include_str!("../../migrations/0004_imports.sql")),
     ];
     let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
         Migration::new(version, Cow::Borrowed(name), MigrationType::Simple, sql.into_sql_str(), false)
@@ -104,6 +106,8 @@ async fn connect(place: &Place, create: bool) -> Result<Db, StoreError> {
         // FULL: an intent must survive a power cut before its bytes leave. NORMAL lost commits in every power-cut test.
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
+        // What is deleted or shortened is overwritten with zeros: erasure means the file's bytes too.
+        .pragma("secure_delete", "ON")
         .busy_timeout(Duration::from_secs(10));
     if !create && !options.get_filename().exists() {
         return Err(StoreError::NotFound(place.shown()));
@@ -201,8 +205,8 @@ impl Store {
     }
 
     /// The hash under which a number is suppressed.
-    pub fn number_hash(&self, phone: &Phone) -> String {
-        self.identity.number_hash(phone)
+    pub fn number_hash(&self, phone: &Phone) -> Result<String, StoreError> {
+        self.identity.number_hashes(phone)?.into_iter().next().ok_or(StoreError::Locked)
     }
 
     /// The database, for tests that need a second hand on it.

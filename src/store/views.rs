@@ -58,6 +58,19 @@ pub struct InboundRow {
     pub received_at: Timestamp,
 }
 
+/// Texts that wait for a person to read them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unread {
+    /// How many.
+    pub all: i64,
+    /// The oldest one.
+    pub since: Option<Timestamp>,
+    /// How many of them may mean STOP: their senders get nothing until somebody has read them.
+    pub held: i64,
+    /// The oldest of those.
+    pub held_since: Option<Timestamp>,
+}
+
 const CAMPAIGN: &str = "SELECT id, list, revision, source, state, planned_until FROM campaigns";
 
 fn campaign(row: &Row) -> Result<CampaignRow, StoreError> {
@@ -84,6 +97,23 @@ impl Store {
             )
             .await?;
         rows.iter().map(inbound).collect()
+    }
+
+    /// How many texts wait for a person, and since when; the same of those whose sender gets nothing until then.
+    pub async fn unread(&self) -> Result<Unread, StoreError> {
+        let rows = self
+            .db
+            .rows(
+                "SELECT COUNT(*), MIN(received_at),
+                   COUNT(CASE WHEN meaning = 'may be stop' THEN 1 END),
+                   MIN(CASE WHEN meaning = 'may be stop' THEN received_at END)
+                 FROM inbounds WHERE needs_person = TRUE",
+                vec![],
+            )
+            .await?;
+        let Some(row) = rows.first() else { return Ok(Unread::default()) };
+        let since = |column| row.opt_int(column)?.map(|_| row.instant(column)).transpose();
+        Ok(Unread { all: row.int(0)?, since: since(1)?, held: row.int(2)?, held_since: since(3)? })
     }
 
     /// When this text was handed over, if it was.

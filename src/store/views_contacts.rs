@@ -27,6 +27,10 @@ pub struct EventRow {
     pub wording: Option<String>,
     /// The words it rests on.
     pub evidence: Option<String>,
+    /// Its row.
+    pub id: Id,
+    /// The seal that holds it; none yet for what has just happened.
+    pub seal: Option<i64>,
 }
 
 const CONTACT: &str = "c.id, c.phone, c.name, c.language, c.internet, c.tags, c.held_for";
@@ -58,19 +62,23 @@ impl Store {
     /// Contacts whose number ends with these digits, at most `limit`.
     pub async fn contacts_ending(&self, digits: &str, limit: i64) -> Result<Vec<Contact>, StoreError> {
         let digits: String = digits.chars().filter(char::is_ascii_digit).collect();
-        let sql = format!("SELECT {CONTACT} FROM contacts c WHERE c.phone LIKE $1 ORDER BY c.id LIMIT $2");
+        let sql = format!(
+            "SELECT {CONTACT} FROM contacts c WHERE c.phone LIKE $1 AND c.phone NOT LIKE 'forgotten:%' ORDER BY c.id LIMIT $2"
+        );
         self.db.rows(AssertSqlSafe(sql), args![&format!("%{digits}"), limit]).await?.iter().map(contact).collect()
     }
 
     /// The contact of this id.
     pub async fn contact_by_id(&self, id: Id) -> Result<Option<Contact>, StoreError> {
-        let sql = format!("SELECT {CONTACT} FROM contacts c WHERE c.id = $1");
+        let sql = format!("SELECT {CONTACT} FROM contacts c WHERE c.id = $1 AND c.phone NOT LIKE 'forgotten:%'");
         self.db.rows(AssertSqlSafe(sql), args![id]).await?.first().map(contact).transpose()
     }
 
     /// Contacts in order of id, after one, at most `limit`.
     pub async fn contacts(&self, after: Id, limit: i64) -> Result<Vec<Contact>, StoreError> {
-        let sql = format!("SELECT {CONTACT} FROM contacts c WHERE c.id > $1 ORDER BY c.id LIMIT $2");
+        let sql = format!(
+            "SELECT {CONTACT} FROM contacts c WHERE c.id > $1 AND c.phone NOT LIKE 'forgotten:%' ORDER BY c.id LIMIT $2"
+        );
         self.db.rows(AssertSqlSafe(sql), args![after, limit]).await?.iter().map(contact).collect()
     }
 
@@ -82,20 +90,6 @@ impl Store {
         let sql = format!("SELECT {CONTACT} FROM contacts c WHERE c.phone IN {}", placeholders(1, phones.len()));
         let rows = self.db.rows(AssertSqlSafe(sql), phones.iter().flat_map(|p| args![p.e164()]).collect()).await?;
         rows.iter().map(|row| contact(row).map(|c| (c.phone.clone(), c))).collect()
-    }
-
-    /// Which of `phones` are suppressed.
-    pub async fn suppressed_among(&self, phones: &[Phone]) -> Result<Vec<Phone>, StoreError> {
-        if phones.is_empty() {
-            return Ok(Vec::new());
-        }
-        let hashes: HashMap<String, &Phone> = phones.iter().map(|p| (self.number_hash(p), p)).collect();
-        let sql = format!("SELECT phone_hash FROM suppressions WHERE phone_hash IN {}", placeholders(1, hashes.len()));
-        let rows = self.db.rows(AssertSqlSafe(sql), hashes.keys().flat_map(|h| args![h]).collect()).await?;
-        rows.iter()
-            .map(|row| row.text(0))
-            .filter_map(|hash| hash.map(|h| hashes.get(&h).map(|p| (*p).clone())).transpose())
-            .collect()
     }
 
     /// How a contact stands to every list it ever had to do with.
@@ -123,16 +117,38 @@ impl Store {
         rows.iter().map(|row| Ok((row.int(0)?, standing(&row.text(1)?)?))).collect()
     }
 
-    /// Kinds of answers made for a contact at or after `since`.
-    pub async fn answered(&self, contact: Id, since: Timestamp) -> Result<Vec<String>, StoreError> {
+    /// Answers made for a contact at or after `since`: (kind, when).
+    pub async fn answered(&self, contact: Id, since: Timestamp) -> Result<Vec<(String, Timestamp)>, StoreError> {
         let rows = self
             .db
             .rows(
-                "SELECT DISTINCT reply FROM messages WHERE contact_id = $1 AND reply IS NOT NULL AND created_at >= $2",
+                "SELECT reply, created_at FROM messages WHERE contact_id = $1 AND reply IS NOT NULL AND created_at >= $2",
                 args![contact, since],
             )
             .await?;
-        rows.iter().map(|row| row.text(0)).collect()
+        rows.iter().map(|row| Ok((row.text(0)?, row.instant(1)?))).collect()
+    }
+
+    /// Lists for which a contact was asked for a YES at or after `since`, and has neither joined nor left after that.
+    pub async fn asked(&self, contact: Id, since: Timestamp) -> Result<Vec<(String, Timestamp)>, StoreError> {
+        let sql = "SELECT kind, list, at FROM events WHERE contact_id = $1 AND at >= $2
+             AND kind IN ('asked', 'opted_in', 'opted_out') ORDER BY at, id";
+        let mut asked: Vec<(String, Timestamp)> = Vec::new();
+        for row in self.db.rows(sql, args![contact, since]).await? {
+            match (row.text(0)?.as_str(), row.opt_text(1)?) {
+                ("asked", Some(list)) => asked.push((list, row.instant(2)?)),
+                (_, Some(list)) => asked.retain(|(name, _)| *name != list),
+                (_, None) => asked.clear(),
+            }
+        }
+        Ok(asked)
+    }
+
+    /// When the answers that count against their cap leave or have left, the last `count` of them, the latest first.
+    pub async fn last_answers(&self, count: i64) -> Result<Vec<Timestamp>, StoreError> {
+        let sql = "SELECT not_before FROM messages
+             WHERE inbound_id IS NOT NULL AND reply <> 'goodbye' AND reply <> 'person' ORDER BY not_before DESC LIMIT $1";
+        self.db.rows(sql, args![count]).await?.iter().map(|row| row.instant(0)).collect()
     }
 
     /// One page of everybody who has to do with a list, in order of contact id, as a step of a campaign sees them.
@@ -148,7 +164,7 @@ impl Store {
                CASE WHEN EXISTS (SELECT 1 FROM suppressions s WHERE s.phone_hash = c.phone_hash) THEN 1 ELSE 0 END,
                CASE WHEN EXISTS (SELECT 1 FROM dones d WHERE d.contact_id = c.id AND d.campaign = $2) THEN 1 ELSE 0 END
              FROM consents k JOIN contacts c ON c.id = k.contact_id
-             WHERE k.list = $1 AND k.contact_id > $3 ORDER BY k.contact_id LIMIT $4"
+             WHERE k.list = $1 AND k.contact_id > $3 AND c.phone NOT LIKE 'forgotten:%' ORDER BY k.contact_id LIMIT $4"
         );
         // The CASEs are INT4 on PostgreSQL: cast, so that one reader serves both.
         let sql = sql.replace("THEN 1 ELSE 0 END", "THEN CAST(1 AS BIGINT) ELSE CAST(0 AS BIGINT) END");
@@ -176,7 +192,7 @@ impl Store {
 
     /// How many contacts there are.
     pub async fn contact_count(&self) -> Result<i64, StoreError> {
-        let rows = self.db.rows("SELECT COUNT(*) FROM contacts", vec![]).await?;
+        let rows = self.db.rows("SELECT COUNT(*) FROM contacts WHERE phone NOT LIKE 'forgotten:%'", vec![]).await?;
         rows.first().ok_or(StoreError::Corrupt("COUNT"))?.int(0)
     }
 
@@ -212,7 +228,8 @@ impl Store {
         let rows = self
             .db
             .rows(
-                "SELECT at, kind, list, actor, source, wording, evidence FROM events WHERE contact_id = $1 ORDER BY at, id",
+                "SELECT e.at, e.kind, e.list, e.actor, COALESCE(d.source, ''), e.wording, d.evidence, e.id, e.seal
+                 FROM events e LEFT JOIN event_details d ON d.event_id = e.id WHERE e.contact_id = $1 ORDER BY e.at, e.id",
                 args![contact],
             )
             .await?;
@@ -226,6 +243,8 @@ impl Store {
                     source: row.text(4)?,
                     wording: row.opt_text(5)?,
                     evidence: row.opt_text(6)?,
+                    id: row.int(7)?,
+                    seal: row.opt_int(8)?,
                 })
             })
             .collect()

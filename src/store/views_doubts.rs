@@ -52,12 +52,12 @@ impl Store {
     ) -> Result<Vec<OpenDoubt>, StoreError> {
         let sql = if unresolved {
             format!(
-                "{OPEN} WHERE m.state = 'unresolved' AND m.id > $1 AND (CAST($2 AS TEXT) IS NULL OR m.campaign = $2)
+                "{OPEN} WHERE m.state = 'unresolved' AND c.phone NOT LIKE 'forgotten:%' AND m.id > $1 AND (CAST($2 AS TEXT) IS NULL OR m.campaign = $2)
                  ORDER BY m.id LIMIT $3"
             )
         } else {
             format!(
-                "{OPEN} WHERE m.state IN ('submitting', 'in_doubt') AND m.state = 'in_doubt' AND m.id > $1
+                "{OPEN} WHERE m.state IN ('submitting', 'in_doubt') AND m.state = 'in_doubt' AND c.phone NOT LIKE 'forgotten:%' AND m.id > $1
                    AND (CAST($2 AS TEXT) IS NULL OR m.campaign = $2) ORDER BY m.id LIMIT $3"
             )
         };
@@ -66,7 +66,7 @@ impl Store {
 
     /// One text, in whatever state it is.
     pub async fn open_doubt(&self, id: Id) -> Result<Option<OpenDoubt>, StoreError> {
-        let sql = format!("{OPEN} WHERE m.id = $1");
+        let sql = format!("{OPEN} WHERE m.id = $1 AND c.phone NOT LIKE 'forgotten:%'");
         self.db.rows(AssertSqlSafe(sql), args![id]).await?.first().map(open).transpose()
     }
 

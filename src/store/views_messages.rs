@@ -149,6 +149,7 @@ impl Store {
                  LEFT JOIN consents k ON k.contact_id = m.contact_id AND k.list = m.list
                  LEFT JOIN campaigns p ON p.id = m.campaign
                  WHERE m.state IN ('submitting', 'in_doubt') AND m.state = 'in_doubt' AND m.ask_at <= $1
+                   AND c.phone NOT LIKE 'forgotten:%'
                  ORDER BY m.ask_at, m.id LIMIT $2",
                 args![now, limit],
             )

@@ -17,9 +17,10 @@ const BLOCK: usize = 200;
 pub(super) async fn queue(tx: &mut Tx, messages: &[NewMessage], now: Timestamp) -> Result<u64, StoreError> {
     let bodies: BTreeMap<Id, &str> = messages.iter().map(|m| (body_id(&m.text), m.text.as_str())).collect();
     let bodies: Vec<_> = bodies.into_iter().collect();
+    // A text that is there already is locked on PostgreSQL: erasure must not drop it between this and the next statement.
     for block in bodies.chunks(BLOCK) {
         let sql = format!(
-            "INSERT INTO bodies (id, body) VALUES {} ON CONFLICT (id) DO NOTHING",
+            "INSERT INTO bodies (id, body) VALUES {} ON CONFLICT (id) DO UPDATE SET body = excluded.body",
             placeholders(block.len(), 2)
         );
         tx.run(AssertSqlSafe(sql), block.iter().flat_map(|(id, body)| args![*id, *body]).collect()).await?;
@@ -74,8 +75,9 @@ fn body_id(text: &str) -> Id {
 
 // Edge E13, or E22 for a repeat: a STOP that came while somebody had the text in their hands found nothing to cancel.
 const CANCEL_LEFT: &str = "UPDATE messages SET {CANCELLED}
-    WHERE id = $1 AND state = 'queued' AND EXISTS (SELECT 1 FROM consents k
-      WHERE k.contact_id = messages.contact_id AND k.list = messages.list AND k.standing = 'out')";
+    WHERE id = $1 AND state = 'queued' AND (EXISTS (SELECT 1 FROM consents k
+      WHERE k.contact_id = messages.contact_id AND k.list = messages.list AND k.standing = 'out')
+      OR EXISTS (SELECT 1 FROM contacts c WHERE c.id = messages.contact_id AND c.phone LIKE 'forgotten:%'))";
 
 /// What a cancelled message becomes; $2 says why, $3 when. One that waited to be sent again may have arrived the first
 /// time: it is in doubt, because that it was cancelled could be a lie.
@@ -104,7 +106,9 @@ pub(super) async fn move_one(tx: &mut Tx, moved: &MessageMove) -> Result<u64, St
     };
     let rows = tx
         .run(
-            "UPDATE messages SET state = $3, reason = $4, gateway_id = COALESCE($5, gateway_id),
+            // The gateway's words may name the number of somebody who was forgotten meanwhile.
+            "UPDATE messages SET state = $3, reason = CASE WHEN EXISTS (SELECT 1 FROM contacts c
+               WHERE c.id = messages.contact_id AND c.phone LIKE 'forgotten:%') THEN 'forgotten' ELSE $4 END, gateway_id = COALESCE($5, gateway_id),
            not_before = COALESCE($6, not_before), answered_at = COALESCE($8, answered_at), ended_at = $9,
            ask_at = CASE WHEN $2 = 'submitting' AND $3 = 'queued' THEN ask_at ELSE $7 END,
            absent = CASE WHEN $3 = 'in_doubt' THEN 0 ELSE absent END,

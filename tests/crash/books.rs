@@ -27,6 +27,8 @@ pub struct Message {
     pub state: String,
     pub reason: String,
     pub reply: Option<String>,
+    /// It waits for its turn under the cap on answers: made to leave later than it was made, at this instant.
+    pub turn_at: Option<i64>,
     pub not_after: i64,
     pub claimed_at: Option<i64>,
     pub attempts: i64,
@@ -97,7 +99,8 @@ impl Books {
     pub fn messages(&self) -> Vec<Message> {
         let sql =
             "SELECT m.id, c.phone, m.state, COALESCE(m.reason, ''), m.reply, m.not_after, m.claimed_at, m.attempts,
-              (SELECT COUNT(*) FROM consents k WHERE k.contact_id = m.contact_id AND k.standing = 'in')
+              (SELECT COUNT(*) FROM consents k WHERE k.contact_id = m.contact_id AND k.standing = 'in'),
+              CASE WHEN m.reply IS NOT NULL AND m.not_before > m.created_at + 1000 THEN m.not_before END
             FROM messages m JOIN contacts c ON c.id = m.contact_id ORDER BY m.id";
         wait_for(async {
             let store = Store::open(&Place::new(&self.url())).await.unwrap();
@@ -113,6 +116,7 @@ impl Books {
                 claimed_at: row.opt_int(6).unwrap(),
                 attempts: row.int(7).unwrap(),
                 opted_in: row.int(8).unwrap() > 0,
+                turn_at: row.opt_int(9).unwrap(),
             };
             let messages = rows.iter().map(message).collect();
             store.close().await;

@@ -17,8 +17,6 @@ pub enum Seen {
     Wrong(String),
     /// Not run here, and why.
     NotRun(String),
-    /// Something that is being built elsewhere is missing, as it is known to be.
-    Awaited(String),
 }
 
 /// One row of the matrix.
@@ -81,7 +79,6 @@ pub fn line(row: &Row, seen: &Seen, seconds: f64) -> String {
         Seen::Right(what) => ("ok", what),
         Seen::Wrong(what) => ("FAILED", what),
         Seen::NotRun(what) => ("not run", what),
-        Seen::Awaited(what) => ("awaited", what),
     };
     format!(
         "{:<5} {word:<8} {seconds:>5.1} s  {}\n{:24}expected: {}\n{:24}seen: {what}",

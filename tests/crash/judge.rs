@@ -55,9 +55,10 @@ impl Verdict {
 pub fn settles(installation: &Installation, bound: Duration) -> bool {
     let class = installation.wish.class;
     let doubts = if class == Class::C { "" } else { "OR m.state = 'in_doubt'" };
+    let now = now_ms(); // a welcome that waits for its turn is no reason to wait
     let open = format!(
         "SELECT (SELECT COUNT(*) FROM messages m WHERE m.state = 'submitting' {doubts} OR (m.state = 'queued'
-           AND (m.list IS NULL OR EXISTS
+           AND (m.list IS NULL AND m.not_before <= {now} OR EXISTS
              (SELECT 1 FROM consents k WHERE k.contact_id = m.contact_id AND k.list = m.list AND k.standing = 'in'))))
          + (SELECT COUNT(*) FROM broadcasts WHERE fate = 'filling')
          + {} - (SELECT COUNT(*) FROM broadcasts)",
@@ -139,6 +140,8 @@ fn one(verdict: &mut Verdict, of: &Installation, message: &Message, sends: &[&En
             verdict.lost += 1;
             verdict.say("still submitting".to_owned());
         }
+        // A welcome whose turn had not come when the service ended, some seconds ago, waits rightly.
+        "queued" if message.turn_at.is_some_and(|at| at > now_ms() - 10_000) => {}
         "queued" if message.reply.is_some() || message.opted_in => {
             verdict.lost += 1;
             verdict.say(format!("still queued ({}, {} attempts)", message.reason, message.attempts));

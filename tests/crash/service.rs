@@ -86,16 +86,11 @@ impl Service {
 
     /// The most memory it ever took, in kilobytes.
     pub fn memory(&self) -> u64 {
-        let kilobytes = self.memory_unrecorded();
-        MOST_MEMORY.fetch_max(kilobytes, Ordering::Relaxed);
-        kilobytes
-    }
-
-    /// The same where it is known to be too much.
-    pub fn memory_unrecorded(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
         let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
-        line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or(0)
+        let kilobytes = line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or(0);
+        MOST_MEMORY.fetch_max(kilobytes, Ordering::Relaxed);
+        kilobytes
     }
 
     pub fn signal(&self, name: &str) {

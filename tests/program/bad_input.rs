@@ -55,7 +55,9 @@ fn a_spreadsheet_with_broken_rows_loads_the_good_ones() {
     assert!(!folder.path().join("ringround.db-wal").exists());
     insta::assert_snapshot!("import", dry.out);
     let wet = ringround(folder.path(), &["import", "parents.csv"]);
-    assert_eq!(wet.out, dry.out.replace("Nothing was changed (--dry-run).\n", ""), "the dry run told the truth");
+    let (told, undo) = wet.out.split_once("To take it back: ringround import undo ").unwrap();
+    assert_eq!(told, dry.out.replace("Nothing was changed (--dry-run).\n", ""), "the dry run told the truth");
+    assert!(undo.trim().parse::<i64>().is_ok(), "{undo}");
     let again = ringround(folder.path(), &["import", "parents.csv", "--json"]);
     let report: Value = serde_json::from_str(&again.out).unwrap();
     assert_eq!((&report["counts"]["unchanged"], &report["counts"]["new"]), (&36.into(), &0.into()));
@@ -79,7 +81,8 @@ fn consent_from_the_future_is_no_proof() {
 fn files_that_are_no_spreadsheet_are_refused_in_words() {
     let folder = installation();
     for (name, bytes, word) in [
-        ("book.xlsx", &b"PK\x03\x04zzzz"[..], "save it as"),
+        ("book.xlsx", &b"PK\x03\x04zzzz"[..], "save it again"),
+        ("book.xls", &b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"[..], "save it as .xlsx"),
         ("empty.csv", b"", "the file is empty"),
         ("nophone.csv", b"name,age\nA,7\n", "no column holds phone numbers"),
         ("nul.csv", b"phone\n0770\x0000900101\n", "row 2"),

@@ -127,6 +127,8 @@ fn the_example_deployment_and_the_defaults_are_sound() {
     ] {
         fs::write(folder.path().join(name), source).unwrap();
         let said = ok(folder.path(), &["check", name]);
-        assert!(said.out.contains("0 errors, 0 warnings"), "{name}: {}{}", said.out, said.err);
+        // The demo answers in Urdu, whose words no native speaker has checked.
+        let warnings = if name == "demo.toml" { "1 warning" } else { "0 warnings" };
+        assert!(said.out.contains(&format!("0 errors, {warnings}")), "{name}: {}{}", said.out, said.err);
     }
 }

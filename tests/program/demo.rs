@@ -77,6 +77,7 @@ fn nothing_that_is_said_holds_a_number_or_a_key() {
         &["contacts", "show", "121"],
         &["contacts", "show", "07700900108"],
         &["inbox", "--all"],
+        &["inbox", "reply", "1", "Dudley SEND: thank you."],
         &["campaign", "list"],
         &["campaign", "show", id],
         &["campaign", "apply", "campaign.toml"],

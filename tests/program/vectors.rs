@@ -1,13 +1,23 @@
-//! Every published vector of the standards, through `inspect --jsonl`.
+//! Every published vector of the standards, and a hostile set of our own, through `inspect --jsonl`.
 
 use crate::ringround_with;
 use serde_json::{Value, json};
 
 #[test]
 fn every_vector_is_answered_right() {
-    let vectors: Vec<Value> =
-        include_str!("../fixtures/vectors.jsonl").lines().map(|l| serde_json::from_str(l).unwrap()).collect();
-    assert!(vectors.len() >= 145);
+    all_are_right(include_str!("../fixtures/vectors.jsonl"), 145);
+}
+
+/// What phones, autocorrect, anger and spreadsheets make of words and numbers, written down by somebody who had not read
+/// the code.
+#[test]
+fn hostile_texts_and_cells_are_understood() {
+    all_are_right(include_str!("../fixtures/hostile.jsonl"), 852);
+}
+
+fn all_are_right(lines: &str, least: usize) {
+    let vectors: Vec<Value> = lines.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert!(vectors.len() >= least);
     let mut requests = String::new();
     for vector in &vectors {
         let mut request = vector["input"].clone();

@@ -8,9 +8,8 @@ use crate::support::Engine;
 use jiff::{SignedDuration, Timestamp};
 use ringround::app::campaigns::{Applied, Steer, apply, steer};
 use ringround::app::desk::Desk;
-use ringround::app::import::{Order, import};
+use ringround::app::import::{Order, import_here};
 use ringround::app::run_virtual::Run;
-use ringround::app::spreadsheet::Stated;
 use ringround::clock::{Clock, VirtualClock};
 use ringround::config::Settings;
 use ringround::domain::change::{Change, Decision};
@@ -97,8 +96,8 @@ impl<'a> Course<'a> {
 
     async fn load(&mut self) -> Result<(), String> {
         let desk = self.desk(Store::open(&self.place).await.unwrap(), SignedDuration::ZERO);
-        let order = Order { list: "send", by: BY, stated: Stated::default(), dry_run: false };
-        let report = import(&desk, self.draw.spreadsheet.as_bytes(), &order, |_, _| {}).await.unwrap();
+        let order = Order { list: "send".to_owned(), by: BY.to_owned(), ..Order::default() };
+        let report = import_here(&desk, self.draw.spreadsheet.as_bytes(), &order).await.unwrap();
         if !report.problems.is_empty() {
             return Err(format!("the spreadsheet: {:?}", report.problems));
         }

@@ -18,7 +18,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub const GATEWAY: &str = "simulated";
 const TRIES: usize = 3;
-const ANSWER_ONCE_IN: SignedDuration = SignedDuration::from_hours(1);
+const ANSWERS: usize = 30;
+const ANSWERS_OVER: SignedDuration = SignedDuration::from_mins(1);
 /// A revocation this old is in the store for certain.
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(1);
 
@@ -102,12 +103,13 @@ impl Sim {
     fn take(&mut self, who: Who, posts: &[Post]) -> Result<(), Fail> {
         let (mut decisions, mut waiting, mut singly) = (Vec::new(), Vec::new(), Vec::new());
         let (mut revoked, mut senders) = (Vec::new(), BTreeSet::new());
+        let mut lately = self.model.last_answers(ANSWERS);
         for (at, post) in posts.iter().enumerate() {
             if matches!(&post.callback, Callback::Text { from, .. } if !senders.insert(from.clone())) {
                 singly.push(at);
                 continue;
             }
-            match self.look(who, &post.callback)? {
+            match self.look(who, &post.callback, &mut lately)? {
                 Looked::Nothing => {}
                 Looked::Repeat(contact) => revoked.extend(contact.filter(|_| super::fixes::REPEAT)),
                 Looked::Decided(decision, revocation) => {
@@ -122,16 +124,22 @@ impl Sim {
         singly.extend(waiting.iter().zip(held).filter(|(_, held)| !held).map(|(at, _)| *at));
         singly.sort_unstable();
         for at in singly {
-            self.take_one(who, &posts[at].callback, &mut revoked)?;
+            self.take_one(who, &posts[at].callback, &mut revoked, &mut lately)?;
         }
         let now = self.own_now(who);
         self.memory(who).revoked(&revoked, now);
         Ok(())
     }
 
-    fn take_one(&mut self, who: Who, callback: &Callback, all: &mut Vec<Id>) -> Result<(), Fail> {
+    fn take_one(
+        &mut self,
+        who: Who,
+        callback: &Callback,
+        all: &mut Vec<Id>,
+        lately: &mut Vec<Timestamp>,
+    ) -> Result<(), Fail> {
         for _ in 0..TRIES {
-            let (decision, revoked) = match self.look(who, callback)? {
+            let (decision, revoked) = match self.look(who, callback, lately)? {
                 Looked::Nothing => return Ok(()),
                 Looked::Repeat(contact) => {
                     all.extend(contact.filter(|_| super::fixes::REPEAT));
@@ -156,7 +164,7 @@ impl Sim {
         Some(contact)
     }
 
-    fn look(&mut self, who: Who, callback: &Callback) -> Result<Looked, Fail> {
+    fn look(&mut self, who: Who, callback: &Callback, lately: &mut Vec<Timestamp>) -> Result<Looked, Fail> {
         self.stock(who)?;
         match callback {
             Callback::Text { gateway_id, from, body, said } => {
@@ -168,21 +176,29 @@ impl Sim {
                         self.tally.hit(Fault::StopInFlight);
                     }
                 }
-                Ok(self.look_at_text(who, gateway_id, from, body))
+                Ok(self.look_at_text(who, gateway_id, from, body, lately))
             }
             Callback::Report { .. } => Ok(self.look_at_report(who, callback)),
         }
     }
 
-    fn look_at_text(&mut self, who: Who, gateway_id: &str, raw_from: &str, body: &str) -> Looked {
+    fn look_at_text(
+        &mut self,
+        who: Who,
+        gateway_id: &str,
+        raw_from: &str,
+        body: &str,
+        lately: &mut Vec<Timestamp>,
+    ) -> Looked {
         let now = self.own_now(who);
         if let Some(row) = self.model.inbounds.get(&(GATEWAY.to_owned(), gateway_id.to_owned())) {
             return Looked::Repeat(row.contact);
         }
         let from = self.phone(raw_from);
         let sender = from.as_ref().map(|phone| known(&self.model, phone, now)).unwrap_or_default();
-        let rows = self.model.campaigns.iter().filter(|(_, row)| row.state == CampaignState::Running);
-        let running: Vec<(String, String)> = rows.map(|(id, row)| (id.clone(), row.list.clone())).collect();
+        let (running, over) = self.going_on(now);
+        lately.sort_unstable_by(|a, b| b.cmp(a));
+        let free_at = lately.get(ANSWERS - 1).map_or(now, |at| (*at + ANSWERS_OVER).max(now));
         let settings = std::rc::Rc::clone(&self.settings);
         let ids = &mut self.memory(who).ids;
         let text = InboundText {
@@ -195,9 +211,31 @@ impl Sim {
             received_at: now,
         };
         let (lists, listening) = (&settings.lists, &settings.listening);
-        let around = inbound::Around { lists, listening, running: &running, gateway_confirms: false };
+        let (running, over) = (&running, &over);
+        let around = inbound::Around { lists, listening, running, over, free_at, gateway_confirms: false };
         let received = inbound::receive(&text, &sender, around, now, ids);
+        for change in &received.decision.0 {
+            if let Change::MessagesQueued(messages) = change {
+                lately.extend(messages.iter().filter(|m| m.reply != Some("goodbye")).map(|m| m.not_before));
+            }
+        }
         Looked::Decided(received.decision, received.revoked)
+    }
+
+    /// Campaigns that run and are not over, and lists of which a campaign has ended and no other is to come.
+    fn going_on(&self, now: Timestamp) -> (Vec<(String, String)>, Vec<String>) {
+        let (mut running, mut over, mut to_come) = (Vec::new(), Vec::new(), Vec::new());
+        for (id, row) in &self.model.campaigns {
+            let end = self.ends.get(id).copied().flatten();
+            match row.state {
+                CampaignState::Running if end.is_some_and(|end| end <= now) => over.push(row.list.clone()),
+                CampaignState::Running => running.push((id.clone(), row.list.clone())),
+                CampaignState::Draft | CampaignState::Paused => to_come.push(row.list.clone()),
+                CampaignState::Cancelled => {}
+            }
+        }
+        over.retain(|list| !to_come.contains(list) && !running.iter().any(|(_, other)| other == list));
+        (running, over)
     }
 
     fn look_at_report(&mut self, who: Who, callback: &Callback) -> Looked {
@@ -255,7 +293,8 @@ fn known(model: &Model, phone: &Phone, now: Timestamp) -> inbound::Sender {
     };
     inbound::Sender {
         standings: model.standings(contact.id),
-        answered: model.answered(contact.id, now - ANSWER_ONCE_IN),
+        answered: model.answered(contact.id, now - inbound::CAPPED_OVER),
+        asked: Vec::new(), // no list of these asks for a YES
         contact: Some(contact.clone()),
         suppressed,
     }

@@ -146,6 +146,7 @@ impl Model {
                 self.inbounds.insert(key, row);
                 1
             }
+            Change::Import(_) => 1, // what is kept of it decides nothing here
             Change::InboundClosed { inbound, at } => {
                 let waiting = self.inbounds.values_mut().find(|row| row.text.id == *inbound && row.needs_person);
                 waiting.map_or(0, |row| {
@@ -197,9 +198,8 @@ impl Model {
             Change::MessageMoved(moved) => self.move_one(moved),
             Change::WaitingCancelled { contact, list, reason, at } => {
                 let mine = |m: &Message| {
-                    m.new.contact == *contact
-                        && (m.new.list.is_some() || m.new.reply == Some("test"))
-                        && (list.is_none() || m.new.list == *list)
+                    let all_but_goodbye = list.is_none() && m.new.reply != Some("goodbye");
+                    m.new.contact == *contact && (all_but_goodbye || (list.is_some() && m.new.list == *list))
                 };
                 self.cancel(mine, reason, *at)
             }
@@ -473,7 +473,7 @@ impl Model {
     /// The law and the claim are one: `engine::may_send` says the same of every message that waits (a test asks for no
     /// consent, and is not in that law).
     fn agree(&self, row: &Message, request: &ClaimRequest, now: Timestamp, claimable: bool) {
-        if row.new.reply == Some("test") || request.latest != now + WIRE_SLACK {
+        if matches!(row.new.reply, Some("test" | "person")) || request.latest != now + WIRE_SLACK {
             return;
         }
         let contact = &self.contacts[&row.new.contact];
@@ -508,7 +508,7 @@ impl Model {
             contact: row.new.contact,
             phone: self.contacts[&row.new.contact].phone.clone(),
             list: row.new.list.clone(),
-            is_reply: row.new.reply.is_some_and(|reply| reply != "test"),
+            is_reply: row.new.reply.is_some_and(|reply| !matches!(reply, "test" | "person")),
             text: row.new.text.clone(),
             not_after: row.not_after,
             attempt: row.attempts,

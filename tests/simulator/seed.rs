@@ -96,26 +96,30 @@ report_hours = 24
 [testers]
 numbers = ["07700 900990"]
 [lists.send]
+sender = "Send"
 join = ["DUDLEY"]
 wording_version = "1"
 wording = "Text DUDLEY to join."
 [lists.send.replies.en]
 welcome    = "Send: you have joined. Reply HELP for help, STOP to leave."
+too_late   = "Send: you have joined for the next time. STOP to leave."
 already_in = "Send: you are already in. STOP to leave."
-goodbye    = "Send: you have left."
+goodbye    = "Send: you have left. START to come back."
 help       = "Send: ring 01632 960 001. STOP to leave."
 done       = "Send: noted."
 phone      = "Send: no links from now on."
 web        = "Send: links from now on."
 join_hint  = "Send: to join, text DUDLEY."
 [lists.walk]
+sender = "Walk"
 join = ["WALSALL"]
 wording_version = "1"
 wording = "Text WALSALL to join."
 [lists.walk.replies.en]
 welcome    = "Walk: you have joined. Reply HELP for help, STOP to leave."
+too_late   = "Walk: you have joined for the next time. STOP to leave."
 already_in = "Walk: you are already in. STOP to leave."
-goodbye    = "Walk: you have left."
+goodbye    = "Walk: you have left. START to come back."
 help       = "Walk: ring 01632 960 001. STOP to leave."
 done       = "Walk: noted."
 phone      = "Walk: no links from now on."

@@ -117,6 +117,8 @@ pub struct Sim {
     pub judge: Judge,
     pub settings: Rc<Settings>,
     pub campaigns: BTreeMap<String, (Rc<Campaign>, Rc<Context>)>,
+    /// When they end.
+    pub ends: BTreeMap<String, Option<Timestamp>>,
     pub mint: Mint,
     pub generations: Vec<(Id, u32)>,
     pub mishaps: Vec<Mishap>,
@@ -155,7 +157,8 @@ impl Sim {
             let (_, (campaign, context)) = known.unwrap_or_else(|| READ.with_borrow_mut(|read| read_anew(filed, read)));
             (campaign.id.clone(), (campaign, context))
         });
-        let campaigns = campaigns.collect();
+        let campaigns: BTreeMap<String, (Rc<Campaign>, Rc<Context>)> = campaigns.collect();
+        let ends = campaigns.iter().map(|(id, (campaign, _))| (id.clone(), campaign.ends_at())).collect();
         let generations = vec![(0, 1)];
         let mut plan = plan;
         Self {
@@ -169,6 +172,7 @@ impl Sim {
             judge: Judge::default(),
             settings,
             campaigns,
+            ends,
             mint: Mint::new(&generations, [7; 32]),
             generations,
             mishaps: Vec::new(),

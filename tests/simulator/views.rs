@@ -158,9 +158,18 @@ impl Model {
         of.map(|((list, _), (standing, _))| (list.clone(), *standing)).collect()
     }
 
-    /// Kinds of answers made for a contact at or after `since`.
-    pub fn answered(&self, contact: Id, since: Timestamp) -> Vec<String> {
+    /// Answers made for a contact at or after `since`: (kind, when).
+    pub fn answered(&self, contact: Id, since: Timestamp) -> Vec<(String, Timestamp)> {
         let made = self.messages.values().filter(|m| m.new.contact == contact && m.created_at >= ms(since));
-        made.filter_map(|m| m.new.reply.map(str::to_owned)).collect::<BTreeSet<_>>().into_iter().collect()
+        made.filter_map(|m| Some((m.new.reply?.to_owned(), m.created_at))).collect()
+    }
+
+    /// When the answers that count against their cap leave or have left, the last `count` of them, the latest first.
+    pub fn last_answers(&self, count: usize) -> Vec<Timestamp> {
+        let counts = |m: &&Message| m.new.reply.is_some_and(|reply| !matches!(reply, "test" | "goodbye" | "person"));
+        let mut all: Vec<Timestamp> = self.messages.values().filter(counts).map(|m| m.not_before).collect();
+        all.sort_unstable_by(|a, b| b.cmp(a));
+        all.truncate(count);
+        all
     }
 }

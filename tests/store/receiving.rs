@@ -82,9 +82,12 @@ async fn a_stop_holds_for_a_test_too(world: &World) {
     world.queue(&[waits.clone(), answer.clone()]).await;
     assert!(world.store.commit_one(world.stop(family, &phone(1)), world.now).await.unwrap());
     assert_eq!(world.state(waits.id).await, State::Cancelled);
-    let late = test(world);
-    world.queue(std::slice::from_ref(&late)).await;
-    assert_eq!(world.claim(10).await, [answer.id], "an answer to their own text leaves, a test does not");
+    assert_eq!(world.state(answer.id).await, State::Cancelled, "STOP beats what they asked before");
+    let (late, goodbye, help) = (test(world), world.answer(family, "goodbye"), world.answer(family, "help"));
+    world.queue(&[late, world.answer(family, "person"), goodbye.clone(), help.clone()]).await;
+    let mut claimed_now = world.claim(10).await;
+    claimed_now.sort_unstable();
+    assert_eq!(claimed_now, [goodbye.id, help.id], "answers leave, a test and a person's words do not");
     let claimed = claimed(&world.store, &request(10, world.now), world.now).await;
     assert!(claimed.is_empty());
 }

@@ -161,8 +161,8 @@ async fn compare(world: &World, model: &Model, said: &str) {
 
 async fn empty(world: &World) {
     for table in [
-        "messages", "consents", "suppressions", "contacts", "events", "inbounds", "campaigns", "pauses", "dones",
-        "broadcasts", "passed_over", "reports", "strays", "handles", "lines", "workers",
+        "messages", "consents", "suppressions", "contacts", "events", "event_details", "inbounds", "campaigns",
+        "pauses", "dones", "broadcasts", "passed_over", "reports", "strays", "handles", "lines", "workers",
     ] {
         world.sql(&format!("DELETE FROM {table}")).await;
     }

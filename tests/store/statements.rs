@@ -9,7 +9,12 @@ use std::path::Path;
 both_engines! { every_statement_is_understood }
 
 /// How the code fills gaps that are no constants of the same file: (a piece of the statement with its gap, fillings).
-const FILLINGS: [(&str, &[&str]); 8] = [
+const FILLINGS: [(&str, &[&str]); 13] = [
+    ("{PAIRS}", &["($1,$2),($3,$4)"]),
+    ("{FOURS}", &["($1,$2,$3,$4),($5,$6,$7,$8)"]),
+    ("{CAMPAIGNS}", &["", " OR campaign IN ($4,$5)"]),
+    ("body = body WHERE id IN ({})", &["body = body WHERE id IN ($1,$2)"]),
+    ("bodies WHERE id IN ({})", &["bodies WHERE id IN ($1,$2)"]),
     ("{CANCELLED}", &[CANCELLED]),
     ("{QUIET}", &["", "AND m.campaign NOT IN ($5,$6)"]),
     ("m.id IN ({IDS})", &["m.id IN ($1,$2)"]),

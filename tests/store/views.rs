@@ -127,9 +127,11 @@ async fn answers_are_remembered(world: &World) {
     assert!(world.store.commit_one(later.into(), world.at(60)).await.unwrap());
     let mut since_now = world.store.answered(family, world.now).await.unwrap();
     since_now.sort();
-    assert_eq!(since_now, ["help", "welcome"], "each kind once; a broadcast's text is no answer");
-    assert_eq!(world.store.answered(family, world.at(1)).await.unwrap(), ["welcome"]);
-    assert_eq!(world.store.answered(family, world.at(61)).await.unwrap(), [""; 0]);
+    let (help, welcome) = (("help".to_owned(), world.now), ("welcome".to_owned(), world.at(60)));
+    assert_eq!(since_now, [help.clone(), help, welcome.clone()], "a broadcast's text is no answer");
+    assert_eq!(world.store.answered(family, world.at(1)).await.unwrap(), [welcome]);
+    assert_eq!(world.store.answered(family, world.at(61)).await.unwrap(), []);
+    assert_eq!(world.store.last_answers(2).await.unwrap(), [world.now; 2], "a goodbye does not count");
 }
 
 async fn inbound_texts_are_read(world: &World) {

@@ -12,7 +12,7 @@ use ringround::domain::report::{DeliveryReport, ReportStatus};
 
 both_engines! {
     a_contact_is_kept_as_it_was, leaving_all_lists_leaves_others_alone, suppression_outlives_and_is_lifted,
-    the_ledger_keeps_every_word, u0000_breaks_nothing, a_stop_cancels_what_waits_and_no_answer,
+    the_ledger_keeps_every_word, u0000_breaks_nothing, a_stop_cancels_what_waits_but_the_goodbye,
     a_campaign_ends_what_waits_of_it, a_new_revision_keeps_state_and_cursor, people_passed_over_are_added_up,
     texts_are_stored_once, many_messages_go_in_at_once, a_doubt_is_asked_again_later, reports_are_kept,
 }
@@ -57,7 +57,7 @@ async fn suppression_outlives_and_is_lifted(world: &World) {
     world.sql(&format!("DELETE FROM consents WHERE contact_id = {one}")).await;
     world.sql(&format!("DELETE FROM contacts WHERE id = {one}")).await;
     assert_eq!(world.store.suppressed_among(&both).await.unwrap(), [phone(1)]);
-    let hash = world.store.number_hash(&phone(1));
+    let hash = world.store.number_hash(&phone(1)).unwrap();
     let known = format!("SELECT COUNT(*) FROM suppressions WHERE phone_hash = '{hash}' AND key_version = 1");
     assert_eq!(world.number(&known).await, Some(1));
 }
@@ -113,12 +113,12 @@ async fn u0000_breaks_nothing(world: &World) {
     assert_eq!(world.store.events(family).await.unwrap()[0].evidence.as_deref(), Some("STOP\u{fffd}"));
 }
 
-async fn a_stop_cancels_what_waits_and_no_answer(world: &World) {
+async fn a_stop_cancels_what_waits_but_the_goodbye(world: &World) {
     use State::{Cancelled, Queued, Submitting};
     let (family, other) = (world.family(1).await, world.family(2).await);
     let meeting = NewMessage { list: Some("meeting".into()), ..world.text(family) };
-    let answer = world.answer(family, "help");
-    world.queue(&[meeting.clone(), answer.clone()]).await;
+    let (answer, goodbye) = (world.answer(family, "help"), world.answer(family, "goodbye"));
+    world.queue(&[meeting.clone(), answer.clone(), goodbye.clone()]).await;
     let waiting = world.due_text(family).await;
     let held = world.text_in(family, State::Held).await;
     let claimed = world.text_in(family, State::Submitting).await;
@@ -132,14 +132,14 @@ async fn a_stop_cancels_what_waits_and_no_answer(world: &World) {
     world.done(vec![cancelled(Some(LIST))]).await;
     let states = async || {
         let mut states = Vec::new();
-        for id in [waiting, held, meeting.id, answer.id, claimed, others] {
+        for id in [waiting, held, meeting.id, answer.id, goodbye.id, claimed, others] {
             states.push(world.state(id).await);
         }
         states
     };
-    assert_eq!(states().await, [Cancelled, Cancelled, Queued, Queued, Submitting, Queued]);
+    assert_eq!(states().await, [Cancelled, Cancelled, Queued, Queued, Queued, Submitting, Queued]);
     world.done(vec![cancelled(None)]).await;
-    assert_eq!(states().await, [Cancelled, Cancelled, Cancelled, Queued, Submitting, Queued]);
+    assert_eq!(states().await, [Cancelled, Cancelled, Cancelled, Cancelled, Queued, Submitting, Queued]);
     let row = format!("SELECT ended_at FROM messages WHERE id = {waiting} AND reason = 'STOP'");
     assert_eq!(world.number(&row).await, Some(world.at(5).as_millisecond()));
 }
@@ -186,7 +186,7 @@ async fn texts_are_stored_once(world: &World) {
     let mut messages = [world.text(one), world.text(other), world.text(one)];
     messages[2].text = "Noon’s the deadline 🙂".into();
     world.queue(&messages).await;
-    assert_eq!(world.number("SELECT COUNT(*) FROM bodies").await, Some(2));
+    assert_eq!(world.number("SELECT COUNT(*) FROM bodies WHERE id <> 0").await, Some(2));
     let told: Vec<String> = world.store.messages(one).await.unwrap().into_iter().map(|m| m.body).collect();
     assert_eq!(told, ["The survey is open", "Noon’s the deadline 🙂"]);
 }
@@ -201,7 +201,7 @@ async fn many_messages_go_in_at_once(world: &World) {
     world.queue(&messages[..3]).await;
     world.queue(&messages).await;
     assert_eq!(world.number("SELECT COUNT(*) FROM messages").await, Some(950));
-    assert_eq!(world.number("SELECT COUNT(*) FROM bodies").await, Some(450));
+    assert_eq!(world.number("SELECT COUNT(*) FROM bodies WHERE id <> 0").await, Some(450));
     let claimed = claimed(&world.store, &request(1000, world.now), world.now).await;
     assert_eq!(claimed.len(), 0, "no campaign runs");
 }
