@@ -37,6 +37,7 @@ mod store {
     mod gateway_optouts;
     mod guards;
     mod imports;
+    mod joining;
     mod ledger;
     mod made;
     mod opening;

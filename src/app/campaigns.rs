@@ -10,6 +10,7 @@ use crate::engine::plan::CATCH_UP;
 use crate::engine::{check, freeze};
 use crate::store::{CampaignRow, Store, StoreError};
 use jiff::Timestamp;
+use std::rc::Rc;
 
 /// A campaign file read and checked, without a database: the campaign if it is fit, and all problems.
 pub fn check_source(source: &str, lists: &[String]) -> (Option<Campaign>, Vec<Problem>) {
@@ -87,21 +88,40 @@ pub async fn apply(desk: &Desk, source: &str, by: &str) -> Result<(Applied, Vec<
     Err(StoreError::Busy)
 }
 
-/// What goes on: campaigns that run and are not over (id, list), and lists of which a campaign has ended and no other is to
-/// come.
-pub async fn going_on(desk: &Desk) -> Result<(Vec<(String, String)>, Vec<String>), StoreError> {
+/// What goes on.
+#[derive(Clone, Debug, Default)]
+pub struct GoingOn {
+    /// Campaigns that run and are not over: (id, list).
+    pub running: Vec<(String, String)>,
+    /// Those that say welcome in words of their own just now.
+    pub welcoming: Vec<Rc<Campaign>>,
+    /// Lists of which a campaign has ended and no other is to come.
+    pub over: Vec<String>,
+}
+
+/// See [`GoingOn`].
+pub async fn going_on(desk: &Desk) -> Result<GoingOn, StoreError> {
     let now = desk.clock.now();
-    let (mut running, mut over, mut to_come) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut all, mut to_come) = (GoingOn::default(), Vec::new());
     for row in desk.store.campaigns().await? {
         match row.state {
-            CampaignState::Running if desk.end_of(&row).is_some_and(|end| end <= now) => over.push(row.list),
-            CampaignState::Running => running.push((row.id, row.list)),
+            CampaignState::Running => {
+                let campaign = desk.campaign(&row);
+                let end = campaign.as_ref().and_then(|campaign| campaign.ends_at());
+                all.welcoming.extend(campaign.filter(|campaign| campaign.welcome(now).is_some()));
+                if end.is_some_and(|end| end <= now) {
+                    all.over.push(row.list);
+                } else {
+                    all.running.push((row.id, row.list));
+                }
+            }
             CampaignState::Draft | CampaignState::Paused => to_come.push(row.list),
             CampaignState::Cancelled => {}
         }
     }
+    let GoingOn { running, over, .. } = &mut all;
     over.retain(|list| !to_come.contains(list) && !running.iter().any(|(_, other)| other == list));
-    Ok((running, over))
+    Ok(all)
 }
 
 /// How many people a campaign of this list can text now: agreed, not suppressed, not held for review.

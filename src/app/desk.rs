@@ -2,6 +2,7 @@
 
 use crate::clock::Clock;
 use crate::config::{Settings, read_campaign};
+use crate::domain::campaign::Campaign;
 use crate::domain::ids::{Id, Ids};
 use crate::engine::may_send::Revocation;
 use crate::store::{CampaignRow, Store, StoreError};
@@ -10,6 +11,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
@@ -43,8 +45,8 @@ pub struct Desk {
     busy: Cell<bool>,
     ids: Mutex<Ids>,
     revoked: Mutex<Revocations>,
-    /// When campaigns end, by id and revision: read once from their file.
-    ends: RefCell<HashMap<(String, i64), Option<Timestamp>>>,
+    /// Campaigns by id and revision: read once from their file.
+    campaigns: RefCell<HashMap<(String, i64), Option<Rc<Campaign>>>>,
     /// Texts about which a report came while they were claimed: they have left before, and do not leave again.
     arrived: Mutex<HashMap<Id, Timestamp>>,
     away: AtomicBool,
@@ -65,7 +67,7 @@ impl Desk {
             busy: Cell::new(false),
             ids: Mutex::new(Ids::new(0..0)),
             revoked: Mutex::default(),
-            ends: RefCell::default(),
+            campaigns: RefCell::default(),
             arrived: Mutex::default(),
             away: AtomicBool::new(false),
         }
@@ -127,10 +129,10 @@ impl Desk {
         TimeZone::UTC.to_datetime(east).date()
     }
 
-    /// When a campaign ends.
-    pub fn end_of(&self, row: &CampaignRow) -> Option<Timestamp> {
-        let read = || read_campaign(&row.source).0.and_then(|campaign| campaign.ends_at());
-        *self.ends.borrow_mut().entry((row.id.clone(), row.revision)).or_insert_with(read)
+    /// A campaign as it was applied.
+    pub fn campaign(&self, row: &CampaignRow) -> Option<Rc<Campaign>> {
+        let read = || read_campaign(&row.source).0.map(Rc::new);
+        self.campaigns.borrow_mut().entry((row.id.clone(), row.revision)).or_insert_with(read).clone()
     }
 
     /// Takes a decision with ids from the stock.

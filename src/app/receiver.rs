@@ -3,6 +3,7 @@
 
 use super::campaigns::going_on;
 use super::desk::Desk;
+use crate::domain::campaign::Campaign;
 use crate::domain::change::{Change, Decision};
 use crate::domain::ids::Id;
 use crate::domain::inbound::InboundText;
@@ -15,6 +16,7 @@ use crate::engine::{inbound, report};
 use crate::store::StoreError;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashSet;
+use std::rc::Rc;
 
 const TRIES: usize = 3;
 /// A YES counts for no longer than this (`confirm_hours`).
@@ -175,7 +177,8 @@ async fn decide_text(
         Some(phone) => known(desk, phone).await?,
         None => inbound::Sender::default(),
     };
-    let (running, over) = going_on(desk).await?;
+    let going_on = going_on(desk).await?;
+    let welcoming: Vec<&Campaign> = going_on.welcoming.iter().map(Rc::as_ref).collect();
     desk.stock().await?;
     let now = desk.clock.now();
     let free_at = next_answer(lately, now);
@@ -193,8 +196,9 @@ async fn decide_text(
         let around = inbound::Around {
             lists,
             listening,
-            running: &running,
-            over: &over,
+            running: &going_on.running,
+            welcoming: &welcoming,
+            over: &going_on.over,
             free_at,
             gateway_confirms: *opt_out_handled,
         };

@@ -72,6 +72,11 @@ fn next_runs(campaign: &Campaign) {
     let now = Clock::System.now();
     for step in &campaign.steps {
         let runs = match &step.when {
+            When::Joining { from, to } => {
+                let from = print::local(*from, &campaign.zone);
+                say!("  {:<24} to who joins from {from} until {}", step.id, print::local(*to, &campaign.zone));
+                continue;
+            }
             When::At(at) => vec![*at],
             When::Cron { cron, from, to } => {
                 let from = if now < *to { now.max(*from) } else { *from };

@@ -103,6 +103,13 @@ pub enum When {
         /// Not after.
         to: Timestamp,
     },
+    /// Whenever somebody joins in `[from, to)`: their welcome, so that late joiners hear what is true now.
+    Joining {
+        /// Not before.
+        from: Timestamp,
+        /// Before this.
+        to: Timestamp,
+    },
 }
 
 /// Who a step is for. Empty means everybody on the list.
@@ -140,8 +147,17 @@ impl Campaign {
         let end = |step: &Step| match &step.when {
             When::At(due) => step.deadline(self, *due),
             When::Cron { to, .. } => Some(*to),
+            When::Joining { .. } => None,
         };
         self.steps.iter().filter_map(end).max()
+    }
+
+    /// What says welcome to those who join at `at`, where a step does.
+    pub fn welcome(&self, at: Timestamp) -> Option<(&Step, Timestamp)> {
+        self.steps.iter().find_map(|step| match step.when {
+            When::Joining { from, to } if from <= at && at < to => Some((step, to)),
+            _ => None,
+        })
     }
 
     /// The wall-clock time of an instant in the campaign's zone.
@@ -155,7 +171,7 @@ impl Step {
     pub fn deadline(&self, campaign: &Campaign, due: Timestamp) -> Option<Timestamp> {
         let own = self.not_after.at(&campaign.milestones, Some(due), &campaign.zone).ok()?;
         Some(match &self.when {
-            When::Cron { to, .. } => own.min(*to),
+            When::Cron { to, .. } | When::Joining { to, .. } => own.min(*to),
             When::At(_) => own,
         })
     }

@@ -116,6 +116,7 @@ fn dial_in_warnings(campaign: &Campaign, step: &Step, problems: &mut Vec<Problem
 /// Does each occurrence leave time to be sent?
 fn timing(campaign: &Campaign, step: &Step, problems: &mut Vec<Problem>) {
     let first = match &step.when {
+        When::Joining { .. } => return joining(step, problems),
         When::At(at) => Some(*at),
         When::Cron { cron, from, to } => cron.fires(&campaign.zone, *from, *to).first().map(|f| f.at),
     };
@@ -146,6 +147,19 @@ fn timing(campaign: &Campaign, step: &Step, problems: &mut Vec<Problem>) {
             step.place,
             format!("step \"{}\" is due in quiet hours, and they last past its deadline", step.id),
             "move the step to the day, or its not_after to the next morning",
+        ));
+    }
+}
+
+/// It is somebody's first text from us.
+fn joining(step: &Step, problems: &mut Vec<Problem>) {
+    let lacking = |(template, _): &&(Template, Place)| !template.source().contains("STOP");
+    for (_, place) in step.web.values().chain(step.phone.values()).filter(lacking) {
+        problems.push(Problem::error(
+            "campaign.no_stop",
+            *place,
+            format!("step \"{}\" is the first text people get, and does not say how to leave", step.id),
+            "say who writes, and end it with \"Reply STOP to leave\"",
         ));
     }
 }

@@ -4,10 +4,12 @@
 //! somebody has looked. Nothing but START or a join word brings anybody back, and where a list asks for a YES, that.
 //! Answers are few: one of a kind an hour, three a day, so many a minute in all; a goodbye is outside of that.
 
+use super::choose::choose;
 use super::may_send::Revocation;
+use crate::domain::campaign::Campaign;
 use crate::domain::change::{Change, Decision};
 use crate::domain::consent::{Event, EventKind, Standing};
-use crate::domain::contact::{Contact, Internet};
+use crate::domain::contact::{Candidate, Contact, Internet};
 use crate::domain::ids::{Id, Ids};
 use crate::domain::inbound::InboundText;
 use crate::domain::keyword::{Meaning, Scope, StopAsked, confirm_stop};
@@ -48,6 +50,8 @@ pub struct Around<'a> {
     pub listening: &'a Listening,
     /// Running campaigns: (id, list).
     pub running: &'a [(String, String)],
+    /// Those of them that have a welcome of their own.
+    pub welcoming: &'a [&'a Campaign],
     /// Lists whose campaigns are all over.
     pub over: &'a [String],
     /// When the next answer may leave, by the cap on all of them.
@@ -259,7 +263,26 @@ impl Desk<'_> {
             self.stand(&list.name, Standing::In);
             self.record(EventKind::OptedIn, Some(&list.name), Some(&list.wording_version));
         }
-        self.answer(reply, lists.first().cloned());
+        let first = lists.first();
+        match first.filter(|_| reply == Reply::Welcome).and_then(|list| self.true_now(&list.name)) {
+            Some((said, until)) if self.may_answer(reply) => self.say(reply, said, until),
+            Some(_) => {}
+            None => self.answer(reply, first.cloned()),
+        }
+    }
+
+    /// The welcome of a running campaign, and until when it is true.
+    fn true_now(&self, list: &str) -> Option<(String, Timestamp)> {
+        let who = Candidate {
+            contact: Contact { held_for: None, ..self.contact.clone() },
+            standing: Standing::In,
+            suppressed: false,
+            done: false,
+        };
+        let campaigns = self.around.welcoming.iter().filter(|campaign| campaign.list == list);
+        campaigns.filter_map(|campaign| Some((*campaign, campaign.welcome(self.now)?))).find_map(
+            |(campaign, (step, until))| Some((choose(campaign, step, &campaign.context(), &who).ok()?.text, until)),
+        )
     }
 
     fn hold(&mut self) {
@@ -336,12 +359,17 @@ impl Desk<'_> {
 
     fn write(&mut self, reply: Reply, list: Option<List>) {
         let Some(said) = list.as_ref().and_then(|l| l.reply(reply, self.contact.language.as_deref())) else { return };
-        let said = text::clean(said, false);
+        self.say(reply, text::clean(said, false), Timestamp::MAX);
+    }
+
+    /// Nothing of it leaves at or after `until`.
+    fn say(&mut self, reply: Reply, said: String, until: Timestamp) {
         let Ok(in_time) = self.text.received_at.checked_add(ANSWER_WITHIN) else { return };
         let not_before = if reply == Reply::Goodbye { self.now } else { self.around.free_at.max(self.now) };
         // In a rush who joins waits for the welcome; any other answer that would come too late is none.
         let waits = matches!(reply, Reply::Welcome | Reply::TooLate | Reply::Confirm) && self.now < in_time;
         let not_after = if waits { not_before.saturating_add(ANSWER_WITHIN).unwrap_or(in_time) } else { in_time };
+        let not_after = not_after.min(until);
         if not_before >= not_after {
             return;
         }

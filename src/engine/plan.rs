@@ -59,7 +59,7 @@ pub fn occurrences(campaign: &Campaign, step: &Step, from: Timestamp, to: Timest
     };
     match &step.when {
         When::At(at) if from <= *at && *at <= to => make(*at, "once".to_owned(), 1).into_iter().collect(),
-        When::At(_) => Vec::new(),
+        When::At(_) | When::Joining { .. } => Vec::new(),
         When::Cron { cron, from: first, to: last } => cron
             .fires(&campaign.zone, from.max(*first), to.min(*last))
             .into_iter()
@@ -76,6 +76,7 @@ pub fn next_due(campaign: &Campaign, after: Timestamp) -> Option<Timestamp> {
         .iter()
         .filter_map(|step| match &step.when {
             When::At(at) => (*at > after).then_some(*at),
+            When::Joining { .. } => None,
             When::Cron { cron, from, to } => {
                 let from = just_after.max(*from);
                 cron.next(&campaign.zone, from, *to).map(|fire| fire.at)

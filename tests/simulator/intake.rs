@@ -212,7 +212,8 @@ impl Sim {
         };
         let (lists, listening) = (&settings.lists, &settings.listening);
         let (running, over) = (&running, &over);
-        let around = inbound::Around { lists, listening, running, over, free_at, gateway_confirms: false };
+        let around =
+            inbound::Around { lists, listening, running, welcoming: &[], over, free_at, gateway_confirms: false };
         let received = inbound::receive(&text, &sender, around, now, ids);
         for change in &received.decision.0 {
             if let Change::MessagesQueued(messages) = change {

@@ -24,14 +24,14 @@ both_engines! {
     a_rush_waits_in_line_and_a_goodbye_does_not,
 }
 
-struct House {
-    desk: Desk,
-    clock: VirtualClock,
+pub struct House {
+    pub desk: Desk,
+    pub clock: VirtualClock,
     texts: std::cell::Cell<u32>,
 }
 
 impl House {
-    async fn new(world: &World, asks: bool) -> Self {
+    pub async fn new(world: &World, asks: bool) -> Self {
         let mut source = include_str!("../../config/demo.toml").to_owned();
         if asks {
             source = source.replace(
@@ -57,7 +57,7 @@ impl House {
         Handed::Text { gateway_id, from: phone(n).e164().into(), body: body.into(), opt_out_handled: false }
     }
 
-    async fn hears(&self, n: u16, body: &str) {
+    pub async fn hears(&self, n: u16, body: &str) {
         take(&self.desk, "g", &[self.text(n, body)]).await.unwrap();
     }
 
@@ -69,7 +69,7 @@ impl House {
         said.into_iter().map(|(kind, _)| kind).collect()
     }
 
-    async fn standing(&self, n: u16) -> Option<Standing> {
+    pub async fn standing(&self, n: u16) -> Option<Standing> {
         let contact = self.desk.store.contact(&phone(n)).await.unwrap()?;
         let standings = self.desk.store.standings(contact.id).await.unwrap();
         standings.into_iter().find(|(list, _)| list == LIST).map(|(_, standing)| standing)

@@ -68,21 +68,48 @@ fn read_doors(table: &Reader<'_>) -> (Texts, Texts) {
     }
 }
 
-/// `at = "milestone - 3h"`, `at = 2022-01-31T16:00:00`, or `cron` with `between`.
+/// `at = "milestone - 3h"`, `at = 2022-01-31T16:00:00`, `cron` with `between`, or `joining` with two moments.
 fn read_when(table: &Reader<'_>, campaign: &Campaign) -> Option<When> {
-    match (table.has("at"), table.has("cron")) {
-        (true, false) => read_at(table, campaign).map(When::At),
-        (false, true) => read_cron(table, campaign),
+    match (table.has("at"), table.has("cron"), table.has("joining")) {
+        (true, false, false) => read_at(table, campaign).map(When::At),
+        (false, true, false) => read_cron(table, campaign),
+        (false, false, true) => read_joining(table, campaign),
         _ => {
             table.problem(
                 "campaign.when",
                 head(table.place),
-                "a step has either at, or cron with between",
+                "a step has either at, or cron with between, or joining",
                 "write at = \"survey_opens\", or cron = \"0 10 * * TUE-THU\" and between = [\"survey_opens\", \"survey_closes\"]",
             );
             None
         }
     }
+}
+
+/// `joining = ["survey_opens", "survey_closes - 10min"]`: the second moment is not in it.
+fn read_joining(table: &Reader<'_>, campaign: &Campaign) -> Option<When> {
+    let moments = table.texts("joining")?;
+    let [(from, from_at), (to, to_at)] = moments.as_slice() else {
+        let hint = "write joining = [\"survey_opens\", \"survey_closes - 10min\"]";
+        table.problem("campaign.joining", head(table.place), "joining has a first moment and an end", hint);
+        return None;
+    };
+    let from = resolve(table, campaign, from, *from_at)?;
+    let until = resolve(table, campaign, to, *to_at)?;
+    if from >= until {
+        table.problem("campaign.joining", *to_at, "this end is not after the beginning", "look at the two moments");
+        return None;
+    }
+    let twin = campaign.steps.iter().find(|step| match step.when {
+        When::Joining { from: other, to } => from < to && other < until,
+        _ => false,
+    });
+    if let Some(twin) = twin {
+        let message = format!("step \"{}\" says welcome in some of that time, too", twin.id);
+        table.problem("campaign.joining", *from_at, message, "let one begin where the other ends");
+        return None;
+    }
+    Some(When::Joining { from, to: until })
 }
 
 fn read_at(table: &Reader<'_>, campaign: &Campaign) -> Option<Timestamp> {
@@ -141,12 +168,15 @@ fn read_cron(table: &Reader<'_>, campaign: &Campaign) -> Option<When> {
     Some(When::Cron { cron, from, to })
 }
 
-/// Where a cron step says nothing, nothing of it leaves after its second milestone; any other step has to say.
+/// Where a cron or joining step says nothing, nothing of it leaves after its second moment; any other step has to say.
 fn read_not_after(table: &Reader<'_>, campaign: &Campaign) -> Option<Moment> {
     let Some((text, at)) = table.text("not_after") else {
         if !table.has("not_after") && table.has("cron") {
             let end = table.texts("between")?.pop()?.0;
             return Moment::parse(&end).ok();
+        }
+        if !table.has("not_after") && table.has("joining") {
+            return Moment::parse(&table.texts("joining")?.pop()?.0).ok();
         }
         if !table.has("not_after") {
             table.problem(
@@ -205,6 +235,7 @@ fn fingerprint(step: &Step) -> String {
     let when = match &step.when {
         When::At(at) => format!("at {at}"),
         When::Cron { cron, from, to } => format!("cron {cron} {from} {to}"),
+        When::Joining { from, to } => format!("joining {from} {to}"),
     };
     let texts = |texts: &Texts| texts.iter().map(|(tag, (t, _))| format!("{tag}:{:?}", t.source())).collect::<String>();
     let in_doubt = if step.may_resend { "|resend" } else { "" };
