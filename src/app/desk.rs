@@ -24,6 +24,9 @@ const REMEMBERED: SignedDuration = SignedDuration::from_hours(1);
 /// By contact; with the instant from which the store has it, or none while it is on its way there.
 type Revocations = HashMap<Id, Vec<(Revocation, Option<Timestamp>)>>;
 
+/// By id and revision; none where the file can't be read.
+type Campaigns = HashMap<(String, i64), Option<Rc<Campaign>>>;
+
 /// See the module's head.
 #[derive(Debug)]
 pub struct Desk {
@@ -46,7 +49,7 @@ pub struct Desk {
     ids: Mutex<Ids>,
     revoked: Mutex<Revocations>,
     /// Campaigns by id and revision: read once from their file.
-    campaigns: RefCell<HashMap<(String, i64), Option<Rc<Campaign>>>>,
+    campaigns: RefCell<Campaigns>,
     /// Texts about which a report came while they were claimed: they have left before, and do not leave again.
     arrived: Mutex<HashMap<Id, Timestamp>>,
     away: AtomicBool,

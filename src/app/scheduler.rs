@@ -10,6 +10,7 @@ use crate::domain::template::Context;
 use crate::engine::{fill, plan};
 use crate::store::{CampaignRow, Pulse, StoreError, Swept};
 use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
 
 /// People looked at in one commit.
 const PAGE: i64 = 500;
@@ -34,6 +35,46 @@ struct Known {
     next_due: Option<Timestamp>,
 }
 
+/// What was to be sent and is not, in one turn: after an outage, all of it at once.
+#[derive(Debug, Default)]
+struct Unsent {
+    /// (campaign, step, why): how often, and the last time.
+    missed: BTreeMap<(String, String, &'static str), (u64, String)>,
+    /// Texts whose deadline came first.
+    expired: u64,
+}
+
+impl Unsent {
+    fn count<'a>(&mut self, known: &Known, due: impl Iterator<Item = &'a plan::Due>) {
+        for due in due {
+            let Some(why) = due.reason else { continue };
+            let of = (known.row.id.clone(), due.occurrence.step.clone(), why);
+            let (times, last) = self.missed.entry(of).or_default();
+            *times += 1;
+            *last = known.campaign.local(due.occurrence.due_at).strftime("%a %-d %b %H:%M").to_string();
+        }
+    }
+
+    /// One digest, however much it is.
+    fn say(&self) {
+        if let Some(words) = self.in_words() {
+            tracing::error!("alarm: not sent: {words}; ringround campaign show ID has all of it");
+        }
+    }
+
+    fn in_words(&self) -> Option<String> {
+        let missed = self.missed.iter().map(|((campaign, step, why), (times, last))| match times {
+            1 => format!("{step} of {campaign}, due {last} ({why})"),
+            _ => format!("{step} of {campaign}, {times} times, the last one due {last} ({why})"),
+        });
+        let mut all: Vec<String> = missed.collect();
+        if self.expired > 0 {
+            all.push(format!("{} texts whose deadline came before they could leave", self.expired));
+        }
+        (!all.is_empty()).then(|| all.join("; "))
+    }
+}
+
 impl Scheduler {
     /// One turn: true if anything was done.
     pub async fn turn(&mut self, desk: &Desk, pulse: &Pulse) -> Result<bool, StoreError> {
@@ -42,13 +83,16 @@ impl Scheduler {
             self.known = running(desk).await?;
             self.seen = Some(pulse.campaigns);
         }
-        let mut busy = pulse.ended && desk.store.sweep(now).await? != Swept::default();
+        let swept = if pulse.ended { desk.store.sweep(now).await? } else { Swept::default() };
+        let mut busy = swept != Swept::default();
         if pulse.fenced {
             return Ok(busy); // what has fired and is forgotten would fire again
         }
+        let mut unsent = Unsent { expired: swept.expired, ..Unsent::default() };
         for known in &mut self.known {
-            busy |= open_due(desk, known, now).await?;
+            busy |= open_due(desk, known, now, &mut unsent).await?;
         }
+        unsent.say();
         if !busy && !pulse.filling {
             return Ok(false);
         }
@@ -126,7 +170,7 @@ async fn running(desk: &Desk) -> Result<Vec<Known>, StoreError> {
 }
 
 /// Opens what has come due since the campaign's cursor, and moves the cursor.
-async fn open_due(desk: &Desk, known: &mut Known, now: Timestamp) -> Result<bool, StoreError> {
+async fn open_due(desk: &Desk, known: &mut Known, now: Timestamp, unsent: &mut Unsent) -> Result<bool, StoreError> {
     let due = if known.next_due.is_some_and(|at| at <= now) {
         plan::due(&known.campaign, known.row.planned_until, now)
     } else {
@@ -154,7 +198,27 @@ async fn open_due(desk: &Desk, known: &mut Known, now: Timestamp) -> Result<bool
     let to = if due.len() > AT_ONCE { due.get(AT_ONCE - 1).map_or(now, |d| d.occurrence.due_at) } else { now };
     decisions.push(Change::CursorMoved { campaign: id, to }.into());
     desk.store.commit(&decisions, now).await?;
+    unsent.count(known, due.iter().take(AT_ONCE));
     known.row.planned_until = to;
     known.next_due = plan::next_due(&known.campaign, to);
     Ok(!due.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Unsent;
+
+    #[test]
+    fn what_an_outage_has_cost_is_one_line() {
+        assert_eq!(Unsent::default().in_words(), None);
+        let key = |step: &str| ("january".to_owned(), step.to_owned(), "noticed more than an hour late");
+        let missed =
+            [(key("opening"), (1, "Mon 24 Jan 12:00".to_owned())), (key("reminder"), (3, "Thu 27 Jan 10:00".into()))];
+        let said = Unsent { missed: missed.into(), expired: 31 }.in_words().unwrap();
+        assert_eq!(
+            said,
+            "opening of january, due Mon 24 Jan 12:00 (noticed more than an hour late); reminder of january, 3 times, the last \
+             one due Thu 27 Jan 10:00 (noticed more than an hour late); 31 texts whose deadline came before they could leave"
+        );
+    }
 }

@@ -6,7 +6,7 @@ use super::{Done, Failure, campaign, print};
 use crate::app::desk::Desk;
 use crate::app::forecast::{Forecast, forecast};
 use crate::config::read_campaign;
-use crate::domain::campaign::{Campaign, CampaignState};
+use crate::domain::campaign::{Campaign, CampaignState, Step, When};
 use crate::domain::price::Price;
 use crate::store::CampaignRow;
 use jiff::civil::DateTime;
@@ -73,6 +73,7 @@ fn in_words(desk: &Desk, row: &CampaignRow, campaign: &Campaign, from: Timestamp
     say!("{days} days from {} ({})\n", print::local(from, &campaign.zone), campaign.zone_name);
     if forecasts.is_empty() {
         say!("  Nothing is due in this time.\n");
+        welcomes(campaign);
         return;
     }
     let cells = forecasts
@@ -104,11 +105,22 @@ fn in_words(desk: &Desk, row: &CampaignRow, campaign: &Campaign, from: Timestamp
     if gateway.price_per_part == Price::default() {
         say!("  note: no price is set (gateway.price_per_part), so everything seems free");
     }
+    welcomes(campaign);
     notes(campaign, forecasts);
     if row.state == CampaignState::Draft {
         say!("  Not started: nothing is sent. If this is right:  ringround campaign start {}", row.id);
     }
     say!("");
+}
+
+/// Steps that answer a join word.
+fn welcomes(campaign: &Campaign) {
+    for step in &campaign.steps {
+        if let When::Joining { from, to } = step.when {
+            let (from, to) = (print::local(from, &campaign.zone), print::local(to, &campaign.zone));
+            say!("  {}: said to whoever joins from {from} until {to}", step.id);
+        }
+    }
 }
 
 /// Who gets nothing and why, what quiet hours moved, who gets another language than they asked for: each said once, with
@@ -185,11 +197,17 @@ fn in_json(
             "texts": f.samples.iter().map(|(kind, (text, parts))| json!({"kind": kind, "text": text, "parts": parts})).collect::<Vec<_>>(),
         })
     };
+    let welcome = |step: &Step| match step.when {
+        When::Joining { from, to } => {
+            Some(json!({"step": step.id, "from": print::rfc3339(from), "to": print::rfc3339(to)}))
+        }
+        _ => None,
+    };
     let parts: u64 = forecasts.iter().map(|f| f.parts).sum();
     json!({
         "format": "ringround.plan/1", "campaign": row.id, "state": row.state.as_str(), "timezone": campaign.zone_name,
         "from": print::rfc3339(from), "to": print::rfc3339(to), "parts": parts,
         "price": desk.settings.gateway.price_per_part.times(parts).exact(), "currency": desk.settings.gateway.currency,
-        "occurrences": forecasts.iter().map(one).collect::<Vec<_>>(),
+        "occurrences": forecasts.iter().map(one).collect::<Vec<_>>(), "welcomes": campaign.steps.iter().filter_map(welcome).collect::<Vec<_>>(),
     })
 }

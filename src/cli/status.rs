@@ -6,13 +6,15 @@ use super::{Done, print};
 use crate::app::desk::Desk;
 use crate::app::unread::alarm;
 use crate::config::read_campaign;
+use crate::domain::broadcast::Fate;
 use crate::domain::campaign::CampaignState;
 use crate::domain::message::State;
 use crate::engine::plan;
-use crate::store::{Counts, LastNight, Seal, Unread};
-use jiff::Timestamp;
+use crate::store::{CampaignRow, Counts, LastNight, Seal, Unread};
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// Arguments of `status`.
 #[derive(Debug, clap::Args)]
@@ -43,7 +45,7 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
             json!({
                 "format": "ringround.status/1", "contacts": desk.store.contact_count().await?, "opted_in": desk.store.opted_in().await?,
                 "campaigns": campaigns.len(), "running": running, "messages": counts.total(), "states": print::states(&counts),
-                "parts": counts.parts, "paused": pauses.iter().map(|(name, reason, _)| json!({"what": name, "reason": reason})).collect::<Vec<_>>(), "unread": unread.all, "unread_since": unread.since.map(print::rfc3339), "held": unread.held, "held_since": unread.held_since.map(print::rfc3339), "lists": lists,
+                "parts": counts.parts, "paused": pauses.iter().map(|(name, reason, _)| json!({"what": name, "reason": reason})).collect::<Vec<_>>(), "not_sent": not_sent(&desk, &campaigns).await?, "unread": unread.all, "unread_since": unread.since.map(print::rfc3339), "held": unread.held, "held_since": unread.held_since.map(print::rfc3339), "lists": lists,
                 "doubts": print::doubts_json(&doubts), "strays": strays,
                 "ledger": head.map(|seal| json!({"seal": seal.id, "head": seal.hash, "at": print::rfc3339(seal.at)})),
                 "swept": swept.map(|night| json!({"due": print::rfc3339(night.due), "removed": night.removed})),
@@ -66,6 +68,9 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
         for campaign in campaigns.iter().filter(|c| c.state == CampaignState::Paused) {
             say!("  {} is paused: ringround campaign resume {}", campaign.id, campaign.id);
         }
+        for line in not_sent(&desk, &campaigns).await? {
+            say!("  {line}");
+        }
         if strays > 0 {
             say!("  {strays} delivery reports are about texts that are not known here; each is kept for seven days.");
         }
@@ -82,6 +87,32 @@ pub(super) async fn run(setting: &Setting, _: Args) -> Done {
         say!("{}", table(&counts));
     }
     Ok(0)
+}
+
+/// Firings of the last week that were missed, by campaign and step: nobody got them.
+async fn not_sent(desk: &Desk, campaigns: &[CampaignRow]) -> Result<Vec<String>, super::Failure> {
+    const LATELY: SignedDuration = SignedDuration::from_hours(24 * 7);
+    let since = desk.clock.now().saturating_sub(LATELY).unwrap_or(Timestamp::MIN);
+    let mut lines = Vec::new();
+    for campaign in campaigns {
+        let mut missed: BTreeMap<String, (u64, Timestamp, String)> = BTreeMap::new();
+        for row in desk.store.broadcasts(&campaign.id).await? {
+            if row.fate == Fate::Missed.as_str() && row.occurrence.due_at >= since {
+                let why = row.reason.unwrap_or_default();
+                let (times, last, said) = missed.entry(row.occurrence.step).or_insert((0, Timestamp::MIN, why.clone()));
+                (*times, *last, *said) = (*times + 1, row.occurrence.due_at, why);
+            }
+        }
+        lines.extend(missed.into_iter().map(|(step, (times, last, why))| {
+            let times = if times == 1 { "once".to_owned() } else { format!("{times} times") };
+            format!(
+                "not sent: {step} of {}, {times} this week, the last one due {}: {why}",
+                campaign.id,
+                print::utc(last)
+            )
+        }));
+    }
+    Ok(lines)
 }
 
 fn table(counts: &Counts) -> String {

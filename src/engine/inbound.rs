@@ -273,16 +273,12 @@ impl Desk<'_> {
 
     /// The welcome of a running campaign, and until when it is true.
     fn true_now(&self, list: &str) -> Option<(String, Timestamp)> {
-        let who = Candidate {
-            contact: Contact { held_for: None, ..self.contact.clone() },
-            standing: Standing::In,
-            suppressed: false,
-            done: false,
-        };
-        let campaigns = self.around.welcoming.iter().filter(|campaign| campaign.list == list);
-        campaigns.filter_map(|campaign| Some((*campaign, campaign.welcome(self.now)?))).find_map(
-            |(campaign, (step, until))| Some((choose(campaign, step, &campaign.context(), &who).ok()?.text, until)),
-        )
+        let contact = Contact { held_for: None, ..self.contact.clone() };
+        let who = Candidate { contact, standing: Standing::In, suppressed: false, done: false };
+        self.around.welcoming.iter().filter(|campaign| campaign.list == list).find_map(|campaign| {
+            let (step, until) = campaign.welcome(self.now)?;
+            Some((choose(campaign, step, &campaign.context(), &who).ok()?.text, until))
+        })
     }
 
     fn hold(&mut self) {

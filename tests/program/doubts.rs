@@ -1,6 +1,7 @@
 //! Doubts as a comms officer meets them: what is shown, what is asked, what is refused, what the ledger keeps.
 
 use crate::{installation, ringround};
+use ringround::clock::Clock;
 use ringround::store::{Place, Store};
 use serde_json::Value;
 use sqlx::AssertSqlSafe;
@@ -186,4 +187,30 @@ fn a_step_that_may_send_twice_is_said_beforehand() {
     let words = ringround(folder.path(), &plan).out;
     assert!(words.contains("some people may get it twice"), "{words}");
     assert_eq!(json(folder.path(), &plan)[0]["occurrences"][0]["in_doubt"], "resend");
+}
+
+/// Nobody reads a log at noon: what was not sent, and what nobody has read, stands in `status`.
+#[test]
+fn what_was_missed_and_what_is_unread_stand_in_status() {
+    let folder = with_doubts(&[]);
+    let now = Clock::System.now().as_millisecond();
+    let missed = |id: u32, hours: i64| {
+        let due = now - hours * 3_600_000;
+        format!(
+            "INSERT INTO broadcasts (id, campaign, step, local_time, pass, due_at, not_after, fate, reason, filled_to, opened_at)
+             VALUES ({id}, 'now', 'opening', '{id}', 1, {due}, {now}, 'missed', 'noticed more than an hour late', 0, {now})"
+        )
+    };
+    let unread = format!(
+        "INSERT INTO inbounds (id, gateway, gateway_id, contact_id, sender, body, meaning, needs_person, received_at)
+         SELECT 7000, 'g', '1', id, phone, 'stopp', 'may be stop', TRUE, {} FROM contacts ORDER BY id LIMIT 1",
+        now - 3 * 3_600_000 - 1000
+    );
+    sql(folder.path(), &[missed(8001, 3), missed(8002, 2), missed(8003, 24 * 8), unread]);
+    let said = ringround(folder.path(), &["status"]).out;
+    assert!(said.contains("not sent: opening of now, 2 times this week, the last one due"), "{said}");
+    assert!(said.contains("alarm: 1 text that may mean STOP waits to be read, for 3 hours now"), "{said}");
+    let told = &json(folder.path(), &["status"])[0];
+    assert_eq!((&told["unread"], &told["held"]), (&1.into(), &1.into()));
+    assert_eq!(told["not_sent"].as_array().unwrap().len(), 1);
 }
