@@ -7,7 +7,7 @@ use crate::domain::price::Price;
 use crate::engine::choose::{Pass, choose};
 use crate::engine::{fill, plan};
 use crate::store::{Store, StoreError};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 
 const PAGE: i64 = 500;
@@ -97,6 +97,12 @@ pub async fn forecast(
 }
 
 impl Forecast {
+    /// Would it take longer than there is time?
+    pub fn is_too_slow(&self) -> bool {
+        let takes = SignedDuration::from_secs(i64::try_from(self.takes_seconds).unwrap_or(i64::MAX));
+        self.people > 0 && self.leaves_at.saturating_add(takes).is_ok_and(|end| end > self.not_after)
+    }
+
     fn count(&mut self, wanted: Option<&str>, chosen: crate::engine::choose::Chosen) {
         self.people += 1;
         self.parts += u64::from(chosen.parts);

@@ -134,6 +134,9 @@ fn notes(campaign: &Campaign, forecasts: &[Forecast]) {
     };
     for forecast in forecasts {
         let step = forecast.step.as_str();
+        if forecast.is_too_slow() {
+            note("warning: at the line's pace not everybody can get it before its deadline".into(), step);
+        }
         if may_resend(campaign, step) {
             note(
                 "some people may get it twice: what stays in doubt is sent once more (in_doubt = \"resend\")".into(),
@@ -191,7 +194,7 @@ fn in_json(
         json!({
             "step": f.step, "at": print::rfc3339(f.leaves_at), "local": print::local_json(f.leaves_at, zone),
             "moved_from": f.moved_from.map(print::rfc3339), "not_after": print::rfc3339(f.not_after),
-            "people": f.people, "parts": f.parts, "price": f.price.exact(), "takes_seconds": f.takes_seconds,
+            "people": f.people, "parts": f.parts, "price": f.price.exact(), "takes_seconds": f.takes_seconds, "too_slow": f.is_too_slow(),
             "nothing": f.nothing.iter().map(|(pass, people)| json!({"reason": pass.as_str(), "people": people})).collect::<Vec<_>>(),
             "fell_back": f.fell_back, "in_doubt": if may_resend(campaign, &f.step) { "resend" } else { "hold" },
             "texts": f.samples.iter().map(|(kind, (text, parts))| json!({"kind": kind, "text": text, "parts": parts})).collect::<Vec<_>>(),

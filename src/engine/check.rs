@@ -27,6 +27,7 @@ pub fn check(campaign: &Campaign) -> Vec<Problem> {
                     .then(|| in_language(&campaign.phone_hint, language, &campaign.fallback).map(|(_, t)| t))
                     .flatten();
                 length(campaign, &context, template, hint, *place, &mut problems);
+                super::tone::read_aloud(campaign, template, *place, &mut problems);
             }
         }
     }

@@ -19,4 +19,5 @@ pub mod plan;
 pub mod report;
 pub mod review;
 pub mod send_test;
+mod tone;
 pub mod undo;

@@ -18,6 +18,37 @@ fn everything_wrong_with_a_campaign_is_said_at_once() {
     assert_eq!(list.out, "", "a refused file leaves nothing behind");
 }
 
+/// Warnings about words: a person may know better, and the file is taken.
+#[test]
+fn texts_that_read_badly_are_named() {
+    let folder = installation();
+    let campaign = |id: &str, text: &str, value: &str| {
+        let source = format!(
+            "schema = 1\nid = \"{id}\"\ntitle = \"t\"\nlist = \"send\"\n[milestones]\nbegins = 2030-01-24T12:00:00\n{value}\
+             [[step]]\nid = \"a\"\nat = \"begins\"\nnot_after = \"+3h\"\n[step.everyone]\nen = \"{text}\"\n"
+        );
+        fs::write(folder.path().join("one.toml"), source).unwrap();
+        let said = ringround(folder.path(), &["check", "one.toml", "--json"]);
+        let problems = said.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let warnings = problems.filter(|p| p["severity"] == "warning" && p["file"] == "one.toml");
+        warnings.map(|p| p["code"].as_str().unwrap().to_owned()).collect::<std::collections::BTreeSet<_>>()
+    };
+    for (text, codes) in [
+        ("Ring 01632 960001 before 12pm today", vec!["campaign.noon"]),
+        ("Ring 01632 960001 before 12 p.m. today", vec!["campaign.noon"]),
+        ("Ring 01632 960001 from 9am, 2.12 pm or 12 noon", vec![]),
+        ("The autism team: ring 01632 960001", vec!["campaign.reveals"]),
+        ("Your EHCP review: ring 01632 960001", vec!["campaign.reveals"]),
+        ("Ring 01632 960001 or see https://bit.ly/abc", vec!["campaign.short_link"]),
+        ("Ring 01632 960001 or see https://rabbit.lyme.example/abc", vec![]),
+    ] {
+        let found = campaign("words", text, "");
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), codes, "{text}");
+    }
+    let value = "[values]\nsurvey = { link = \"https://tinyurl.com/x\" }\nhelp = { phone = \"01632 960001\" }\n[phone_hint]\nen = \"Reply PHONE\"\n";
+    assert!(campaign("value", "{{ survey }} or ring {{ help }}", value).contains("campaign.short_link"));
+}
+
 #[test]
 fn problems_in_json_name_file_line_and_column() {
     let folder = installation();
