@@ -24,6 +24,7 @@ pub mod line;
 pub mod lock;
 pub mod poller;
 pub mod receiver;
+pub mod rehearsal;
 pub mod resolver;
 pub mod retention;
 pub mod run;

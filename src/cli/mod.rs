@@ -23,6 +23,7 @@ mod migrate;
 mod pause;
 mod plan;
 mod print;
+mod rehearse;
 mod run;
 mod send_test;
 mod setting;
@@ -73,6 +74,8 @@ enum Command {
     Campaign(campaign::Args),
     /// What will be sent: when, to how many, which text, parts, price, and who gets nothing and why
     Plan(plan::Args),
+    /// Play a campaign's whole calendar with the real list, in seconds: nothing leaves this computer
+    Rehearse(rehearse::Args),
     /// Look at and change contacts
     #[command(subcommand)]
     Contacts(contacts::Args),
@@ -121,7 +124,9 @@ impl Command {
             Self::Doubts(args) => args.changes(),
             Self::Gateway(args) => args.changes(),
             Self::SendTest(_) | Self::Line(_) | Self::Pause(_) | Self::Resume(_) => true,
-            Self::Demo(_) | Self::Check(_) | Self::Plan(_) | Self::Status(_) | Self::Inspect(_) => false,
+            Self::Demo(_) | Self::Check(_) | Self::Plan(_) | Self::Rehearse(_) | Self::Status(_) | Self::Inspect(_) => {
+                false
+            }
             Self::Migrate(_) | Self::Run(_) | Self::Doctor(_) => false,
         }
     }
@@ -171,6 +176,7 @@ async fn execute(setting: &Setting, command: Command) -> Done {
         Command::LoadRows(args) => load_rows::run(setting, args).await,
         Command::Campaign(args) => campaign::run(setting, args).await,
         Command::Plan(args) => plan::run(setting, args).await,
+        Command::Rehearse(args) => rehearse::run(setting, args).await,
         Command::Contacts(args) => contacts::run(setting, args).await,
         Command::Consent(args) => consent::run(setting, args).await,
         Command::Inbox(args) => inbox::run(setting, args).await,

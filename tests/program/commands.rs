@@ -132,3 +132,29 @@ fn the_example_deployment_and_the_defaults_are_sound() {
         assert!(said.out.contains(&format!("0 errors, {warnings}")), "{name}: {}{}", said.out, said.err);
     }
 }
+
+#[test]
+fn a_rehearsal_plays_the_calendar_and_touches_nothing() {
+    let folder = ready();
+    let before = json(folder.path(), &["status"]);
+    let said = ok(folder.path(), &["rehearse", ID, "--person", "07700 900111"]).out;
+    assert!(
+        said.contains("with 33 people who may be texted") && said.contains("in all 205 texts, 236 parts"),
+        "{said}"
+    );
+    assert!(said.contains("3 people get nothing: has not agreed yet (survey-open, survey-reminder,"), "{said}");
+    assert!(said.contains("gets:\n  Mon 24 Jan 2022 12:00  [survey-open] Dudley SEND: tell the inspectors"), "{said}");
+    assert!(!said.contains("900111") && !said.contains("https://"), "they have no internet: {said}");
+    let told = json(folder.path(), &["rehearse", ID]);
+    assert!(said.ends_with(&format!("{}\n", told["hash"].as_str().unwrap())), "the same each time");
+    assert_eq!((&told["people"], told["steps"].as_array().unwrap().len()), (&33.into(), 8));
+    let late = json(folder.path(), &["rehearse", ID, "--from", "2022-01-26T15:00"]);
+    assert_eq!(late["texts"], 106);
+    assert_ne!(late["hash"], told["hash"]);
+    assert_eq!(json(folder.path(), &["status"]), before);
+    // Its own database, with the list in it, is gone; TMPDIR is this folder.
+    let left = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(left.filter(|name| name.contains("rehearsal")).count(), 0);
+    let nobody = ringround(folder.path(), &["rehearse", ID, "--person", "07700 9"]);
+    assert_eq!(nobody.code, 2);
+}
