@@ -42,6 +42,7 @@ mod store {
     mod made;
     mod opening;
     mod races;
+    mod reached;
     mod receiving;
     mod retention;
     mod same;

@@ -22,6 +22,7 @@ pub mod intake;
 pub mod ledger;
 pub mod line;
 pub mod lock;
+pub mod not_reached;
 pub mod poller;
 pub mod receiver;
 pub mod rehearsal;

@@ -28,6 +28,13 @@ pub(super) enum Args {
         /// The campaign's id
         id: String,
     },
+    /// Whom it has not reached so far: a file with whole numbers, for phoning
+    NotReached {
+        /// The campaign's id
+        id: String,
+        /// A new file, .csv: only you may read it
+        file: PathBuf,
+    },
     /// Let a campaign send; asks for the number of people to be typed
     Start {
         /// The campaign's id
@@ -56,7 +63,7 @@ pub(super) enum Args {
 impl Args {
     /// Does it change the database?
     pub(super) fn changes(&self) -> bool {
-        !matches!(self, Self::List | Self::Show { .. })
+        !matches!(self, Self::List | Self::Show { .. } | Self::NotReached { .. })
     }
 }
 
@@ -83,6 +90,7 @@ pub(super) async fn run(setting: &Setting, args: Args) -> Done {
         Args::Apply { file } => applied(setting, &desk, &file).await,
         Args::List => list(setting, &desk).await,
         Args::Show { id } => show(setting, &desk, &find(&desk, &id).await?).await,
+        Args::NotReached { id, file } => super::not_reached::run(setting, &desk, &find(&desk, &id).await?, &file).await,
         Args::Start { id, yes_to } => start(setting, &desk, &find(&desk, &id).await?, yes_to).await,
         Args::Pause { id } => steered(setting, &desk, &find(&desk, &id).await?, Steer::Pause).await,
         Args::Resume { id } => steered(setting, &desk, &find(&desk, &id).await?, Steer::Resume).await,

@@ -20,6 +20,7 @@ mod inspect;
 mod inspect_jsonl;
 mod load_rows;
 mod migrate;
+mod not_reached;
 mod pause;
 mod plan;
 mod print;

@@ -33,6 +33,7 @@ mod views_consent;
 mod views_contacts;
 mod views_doubts;
 mod views_messages;
+mod views_reached;
 mod wordings;
 mod workers;
 mod write_messages;
@@ -58,6 +59,7 @@ pub use views_consent::Answer;
 pub use views_contacts::EventRow;
 pub use views_doubts::Doubts;
 pub use views_messages::{ConversationLine, Counts, LedgerLine, MessageRow};
+pub use views_reached::LastText;
 pub use workers::{LEASE, Recruit, WorkerRow};
 
 /// An open, migrated database.

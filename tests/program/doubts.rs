@@ -6,6 +6,7 @@ use ringround::store::{Place, Store};
 use serde_json::Value;
 use sqlx::AssertSqlSafe;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 const CAMPAIGN: &str = "schema = 1\nid = \"now\"\ntitle = \"t\"\nlist = \"send\"\n[milestones]\nbegins = 2030-01-24T12:00:00\n\
@@ -213,4 +214,50 @@ fn what_was_missed_and_what_is_unread_stand_in_status() {
     let told = &json(folder.path(), &["status"])[0];
     assert_eq!((&told["unread"], &told["held"]), (&1.into(), &1.into()));
     assert_eq!(told["not_sent"].as_array().unwrap().len(), 1);
+}
+
+/// The file for phoning: who is in it, why, and that nothing of it stands anywhere else.
+#[test]
+fn whom_a_campaign_has_not_reached_is_a_file_for_phoning() {
+    let early = with_doubts(&[]);
+    sql(early.path(), &["DELETE FROM broadcasts".to_owned()]);
+    let nothing = ringround(early.path(), &["campaign", "not-reached", "now", "ring.csv"]);
+    assert!(nothing.code == 1 && nothing.err.contains("nothing of now has been due yet"), "{}", nothing.err);
+    assert!(!early.path().join("ring.csv").exists());
+
+    let states = ["delivered", "delivered", "accepted", "undelivered", "rejected", "unresolved", "in_doubt", "expired"];
+    let folder = with_doubts(&states.map(|state| (state, true)));
+    let nth = |n: u8| {
+        format!("(SELECT contact_id FROM consents WHERE standing = 'in' ORDER BY contact_id LIMIT 1 OFFSET {n})")
+    };
+    sql(
+        folder.path(),
+        &[
+            format!("UPDATE contacts SET held_for = 'their text may mean STOP' WHERE id = {}", nth(1)),
+            format!("INSERT INTO dones (contact_id, campaign, at) VALUES ({}, 'now', 0)", nth(9)),
+            format!("UPDATE contacts SET name = '=cmd()' WHERE id = {}", nth(3)),
+        ],
+    );
+    let said = ringround(folder.path(), &["campaign", "not-reached", "now", "ring.csv"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.out.starts_with("31 of 33 people were not reached by now."), "{}", said.out);
+    assert!(said.out.contains("     2  nobody knows whether it arrived (ringround doubts)"), "{}", said.out);
+    assert!(said.out.contains("    24  no text was for them") && !said.out.contains("900"), "{}", said.out);
+    let file = folder.path().join("ring.csv");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let rows = fs::read_to_string(&file).unwrap();
+    assert_eq!(rows.lines().count(), 32);
+    assert!(rows.contains("\r\n07700 900104,'=cmd(),"), "no formula runs: {rows}");
+    assert!(rows.contains(",it did not arrive: nobody could say,opening,"), "{rows}");
+    assert!(
+        rows.contains(",\"held: what they wrote may mean STOP, and nobody has read it (ringround inbox)\","),
+        "{rows}"
+    );
+    let again = ringround(folder.path(), &["campaign", "not-reached", "now", "ring.csv"]);
+    assert!(again.code == 1 && again.err.contains("is there already"), "{}", again.err);
+    let told = &json(folder.path(), &["campaign", "not-reached", "now", "other.csv"])[0];
+    assert_eq!(
+        (&told["people"], &told["not_reached"], &told["why"]["it did not arrive"]),
+        (&33.into(), &31.into(), &1.into())
+    );
 }
