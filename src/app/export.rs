@@ -58,6 +58,20 @@ pub async fn export(desk: &Desk, path: &Path, list: Option<&str>) -> Result<u64,
     Ok(written)
 }
 
+/// A table without anybody's number in it, as a new file.
+pub fn table<'a>(
+    path: &Path,
+    headings: impl Iterator<Item = &'a str>,
+    rows: impl Iterator<Item = Vec<String>>,
+) -> io::Result<()> {
+    let mut file = private_csv(path)?;
+    file.write_record(headings).map_err(io::Error::other)?;
+    for row in rows {
+        file.write_record(row.iter().map(|cell| neutral(cell))).map_err(io::Error::other)?;
+    }
+    file.into_inner().map_err(|error| io::Error::other(error.to_string()))?.flush()
+}
+
 fn cells(contact: &Contact, standing: Option<Standing>, proof: Option<&OptIn>) -> [String; 9] {
     let (source, date, wording) = proof.and_then(permission).unwrap_or_default();
     [

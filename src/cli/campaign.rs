@@ -35,6 +35,14 @@ pub(super) enum Args {
         /// A new file, .csv: only you may read it
         file: PathBuf,
     },
+    /// What it came to, to hand upwards: no number and no name is in it
+    Report {
+        /// The campaign's id
+        id: String,
+        /// A new file, .csv, with one row for each firing
+        #[arg(long, value_name = "FILE")]
+        csv: Option<PathBuf>,
+    },
     /// Let a campaign send; asks for the number of people to be typed
     Start {
         /// The campaign's id
@@ -63,7 +71,7 @@ pub(super) enum Args {
 impl Args {
     /// Does it change the database?
     pub(super) fn changes(&self) -> bool {
-        !matches!(self, Self::List | Self::Show { .. } | Self::NotReached { .. })
+        !matches!(self, Self::List | Self::Show { .. } | Self::NotReached { .. } | Self::Report { .. })
     }
 }
 
@@ -90,6 +98,9 @@ pub(super) async fn run(setting: &Setting, args: Args) -> Done {
         Args::Apply { file } => applied(setting, &desk, &file).await,
         Args::List => list(setting, &desk).await,
         Args::Show { id } => show(setting, &desk, &find(&desk, &id).await?).await,
+        Args::Report { id, csv } => {
+            super::campaign_report::run(setting, &desk, &find(&desk, &id).await?, csv.as_deref()).await
+        }
         Args::NotReached { id, file } => super::not_reached::run(setting, &desk, &find(&desk, &id).await?, &file).await,
         Args::Start { id, yes_to } => start(setting, &desk, &find(&desk, &id).await?, yes_to).await,
         Args::Pause { id } => steered(setting, &desk, &find(&desk, &id).await?, Steer::Pause).await,

@@ -1,6 +1,7 @@
 //! The command line. Data goes to standard output, talk to standard error; numbers are masked unless `--reveal` asks.
 
 mod campaign;
+mod campaign_report;
 mod check;
 mod consent;
 mod contacts;

@@ -34,6 +34,7 @@ mod views_contacts;
 mod views_doubts;
 mod views_messages;
 mod views_reached;
+mod views_report;
 mod wordings;
 mod workers;
 mod write_messages;
@@ -60,6 +61,7 @@ pub use views_contacts::EventRow;
 pub use views_doubts::Doubts;
 pub use views_messages::{ConversationLine, Counts, LedgerLine, MessageRow};
 pub use views_reached::LastText;
+pub use views_report::Group;
 pub use workers::{LEASE, Recruit, WorkerRow};
 
 /// An open, migrated database.

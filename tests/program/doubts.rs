@@ -261,3 +261,41 @@ fn whom_a_campaign_has_not_reached_is_a_file_for_phoning() {
         (&33.into(), &31.into(), &1.into())
     );
 }
+
+/// The page to hand upwards: everything in numbers, nobody in it.
+#[test]
+fn what_a_campaign_came_to_is_one_page_without_anybody_s_number() {
+    let states = ["delivered", "delivered", "accepted", "undelivered", "rejected", "unresolved", "expired"];
+    let folder = with_doubts(&states.map(|state| (state, true)));
+    // Due at the epoch: one arrived within a minute, one within the hour.
+    let nth = |n: u32| 9001 + n;
+    sql(
+        folder.path(),
+        &[
+            format!("UPDATE messages SET ended_at = 59000 WHERE id = {}", nth(0)),
+            format!("UPDATE messages SET ended_at = 3599000 WHERE id = {}", nth(1)),
+            "INSERT INTO passed_over (broadcast_id, reason, people) VALUES (8000, 'said DONE', 4)".to_owned(),
+        ],
+    );
+    let said = ringround(folder.path(), &["campaign", "report", "now", "--csv", "report.csv"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.out.contains("7 people were sent something, 2 of them have at least one text"), "{}", said.out);
+    assert!(said.out.contains("33 people can be texted now"), "{}", said.out);
+    assert!(
+        said.out.contains("1  undelivered: nobody could say") && said.out.contains("ringround doubts resolve"),
+        "{}",
+        said.out
+    );
+    let rows = fs::read_to_string(folder.path().join("report.csv")).unwrap();
+    let wanted = "1970-01-01 01:00,opening,2,1,1,1,1,0,1,1,1,2,4,4,\r\n";
+    assert!(rows.ends_with(wanted), "{rows}");
+    for text in [&said.out, &rows] {
+        assert!(!text.contains("7700") && !text.contains("Mr "), "{text}");
+    }
+    let told = &json(folder.path(), &["campaign", "report", "now"])[0];
+    assert_eq!((&told["steps"][0]["delivered_within_minutes"]["60"], &told["parts"]), (&2.into(), &4.into()));
+    let reached: i64 = told["groups"].as_array().unwrap().iter().map(|group| group["reached"].as_i64().unwrap()).sum();
+    assert_eq!(reached, 2);
+    let again = ringround(folder.path(), &["campaign", "report", "now", "--csv", "report.csv"]);
+    assert!(again.code == 1 && again.err.contains("is there already"), "{}", again.err);
+}
