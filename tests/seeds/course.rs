@@ -119,8 +119,10 @@ impl<'a> Course<'a> {
             self.beat(now).await?; // first: whoever starts takes off those whose lease has ended
             self.start_due(now).await?;
             while self.anybody() && deeds.last().is_some_and(|(at, _)| *at <= now) {
-                let (_, deed) = deeds.pop().unwrap();
-                self.deed(deed, now).await?;
+                let (at, deed) = deeds.pop().unwrap();
+                if !self.deed(deed, now).await? {
+                    deeds.push((at, deed)); // whoever gets no answer says it again, when somebody is there
+                }
             }
             self.turns().await?;
             let soon = now + SignedDuration::from_millis(1);
@@ -252,22 +254,23 @@ impl<'a> Course<'a> {
         self.say(now, format!("worker {at} is torn out {what}, with {} claimed and {taken} of them taken", held.len()));
     }
 
-    async fn deed(&mut self, deed: Deed, now: Timestamp) -> Result<(), String> {
+    /// False: the service died in it, and whoever wanted it had no answer.
+    async fn deed(&mut self, deed: Deed, now: Timestamp) -> Result<bool, String> {
         self.say(now, format!("{deed:?}"));
         if let Deed::Crash(at, crash, gone) = deed {
             let seat = &mut self.seats[at];
-            let Some((_, _, switch)) = &seat.run else { return Ok(()) };
+            let Some((_, _, switch)) = &seat.run else { return Ok(true) };
             seat.gone = gone;
             if matches!(crash, Crash::Idle) {
                 self.tear(at).await;
             } else {
                 switch.arm(crash);
             }
-            return Ok(());
+            return Ok(true);
         }
         // A person's command is carried out by the service, and may be what it dies in.
-        let Some(seat) = self.seats.iter().position(|seat| seat.run.is_some()) else { return Ok(()) };
-        let Some((run, _, switch)) = &self.seats[seat].run else { return Ok(()) };
+        let Some(seat) = self.seats.iter().position(|seat| seat.run.is_some()) else { return Ok(false) };
+        let Some((run, _, switch)) = &self.seats[seat].run else { return Ok(false) };
         let at = run.desk.clock.now();
         let commit = async |change| run.desk.store.commit_one(Decision(vec![change]), at).await.map(|_| ());
         let steer = async |word| {
@@ -287,9 +290,9 @@ impl<'a> Course<'a> {
         let done = switch.unless_torn(doing).await;
         if switch.torn().is_some() {
             self.tear(seat).await;
-            return Ok(());
+            return Ok(false);
         }
-        done.map_or(Ok(()), |done| done.map_err(|e| format!("{deed:?}: {e}")))
+        done.map_or(Ok(true), |done| done.map(|()| true).map_err(|e| format!("{deed:?}: {e}")))
     }
 
     fn next(&mut self, now: Timestamp, deed: Option<Timestamp>) -> Option<Timestamp> {
