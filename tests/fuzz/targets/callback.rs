@@ -11,7 +11,10 @@ use std::sync::LazyLock;
 const SECRET: &str = "a-secret-path-0123456789";
 
 static PROFILES: LazyLock<Vec<(Profile, Profile)>> = LazyLock::new(|| {
-    let read = |source: &str| Profile::parse(source).0.expect("a profile that ships");
+    let read = |source: &str| {
+        let (profile, problems) = Profile::parse(source);
+        profile.unwrap_or_else(|| panic!("a profile that ships: {problems:#?}"))
+    };
     SHIPPED.iter().map(|(_, source)| (read(source), read(&unlocked(source)))).collect()
 });
 
@@ -19,12 +22,15 @@ static PROFILES: LazyLock<Vec<(Profile, Profile)>> = LazyLock::new(|| {
 fn unlocked(source: &str) -> String {
     let (before, after) = source.split_once("[callbacks.verify").expect("callbacks are verified");
     let on = after.find("[[callbacks.on]]").expect("what callbacks mean");
-    format!("{before}[callbacks.verify.secret_path]\nsecret = \"callback\"\n\n{}", &after[on..])
+    let key = after[..on].split("key = \"").nth(1).or_else(|| after[..on].split("secret = \"").nth(1));
+    let key = key.and_then(|rest| rest.split('"').next()).expect("the name of the key it is verified with");
+    format!("{before}[callbacks.verify.secret_path]\nsecret = \"{key}\"\n\n{}", &after[on..])
 }
 
-fn account() -> Account {
+/// `public`: a key for signatures, where one is needed.
+fn account(public: bool) -> Account {
     let names = ["callback", "auth_token", "public_key", "signing_key"];
-    let key = |name| if name == "public_key" { "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=" } else { SECRET };
+    let key = |name| if public && name == "public_key" { "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=" } else { SECRET };
     Account {
         base_url: None,
         settings: Default::default(),
@@ -45,9 +51,9 @@ fuzz_target!(|bytes: &[u8]| {
     let kind = if way & 16 == 0 { "application/json" } else { "application/x-www-form-urlencoded" };
     let headers = [("content-type".to_owned(), kind.to_owned())];
     let incoming = |target| Incoming { method, target, headers: &headers, body };
-    let (account, target) = (account(), format!("{path}?{query}"));
-    assert!(locked.receive(&account, &incoming(&target), now).is_err(), "nobody signed it");
-    let target = format!("/{SECRET}{target}");
+    let target = format!("{path}?{query}");
+    assert!(locked.receive(&account(true), &incoming(&target), now).is_err(), "nobody signed it");
+    let (account, target) = (account(false), format!("/{SECRET}{target}"));
     if let Ok(received) = open.receive(&account, &incoming(&target), now) {
         let again = open.receive(&account, &incoming(&target), now).expect("what was read once");
         assert_eq!(received.events, again.events);
